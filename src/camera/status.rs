@@ -1,0 +1,89 @@
+//! How a camera is doing, for the pages, the API and the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::camera::packet::StreamParameters;
+use crate::units::UtcMicros;
+
+/// Where a stream's session stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Not connected; the next attempt is at `until`.
+    Waiting {
+        /// When it tries again.
+        until: UtcMicros,
+    },
+    /// Asking the camera for its stream.
+    Connecting,
+    /// The camera answered; who it is and what it sends are being checked.
+    Verifying,
+    /// Pictures arrive.
+    Streaming,
+    /// It answered, but is not who or what it should be.
+    Refused {
+        /// What was pinned.
+        expected: String,
+        /// What answered.
+        found: String,
+    },
+    /// The household switched it off.
+    Paused,
+}
+
+impl Link {
+    /// The state's name in the API.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting { .. } => "waiting",
+            Self::Connecting => "connecting",
+            Self::Verifying => "verifying",
+            Self::Streaming => "streaming",
+            Self::Refused { .. } => "refused",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// A snapshot of one stream of one camera; published through a `tokio::sync::watch`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamStatus {
+    /// Where the session stands.
+    pub link: Link,
+    /// Since when it stands there.
+    pub since: UtcMicros,
+    /// The last failure in words for the household, kept until pictures arrive again.
+    pub error: Option<String>,
+    /// What the stream is, once known.
+    pub parameters: Option<Arc<StreamParameters>>,
+    /// When the newest picture arrived.
+    pub last_picture: Option<UtcMicros>,
+    /// Pictures a second, over the last seconds.
+    pub pictures_per_second: f32,
+    /// Thousands of bits a second, over the last seconds.
+    pub kbit_s: f32,
+    /// The time between the last two key frames.
+    pub key_frame_interval: Option<Duration>,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// RTP packets lost since the daemon started.
+    pub lost_packets: u64,
+}
+
+impl StreamStatus {
+    /// As it is before the first attempt.
+    pub fn new(now: UtcMicros) -> Self {
+        Self {
+            link: Link::Connecting,
+            since: now,
+            error: None,
+            parameters: None,
+            last_picture: None,
+            pictures_per_second: 0.0,
+            kbit_s: 0.0,
+            key_frame_interval: None,
+            reconnects: 0,
+            lost_packets: 0,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What detection hands on.
+
+use bytes::Bytes;
+
+use crate::units::{CameraId, EventId, UtcMicros};
+
+/// A motion event as it is known now. Sent when it begins, when its peak or zones change, and when it ends; the newest
+/// one with the same id replaces those before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MotionEvent {
+    /// Random.
+    pub id: EventId,
+    /// Where it was seen.
+    pub camera: CameraId,
+    /// The first look at what moved.
+    pub start: UtcMicros,
+    /// The last look at what moved; `None` while it goes on.
+    pub end: Option<UtcMicros>,
+    /// The largest part of the picture that moved at once, 0 to 1.
+    pub peak: f32,
+    /// Names of the zones it touched, sorted.
+    pub zones: Vec<String>,
+    /// A JPEG made from the decoded picture at the peak so far, if it is better than the one sent before.
+    pub thumbnail: Option<Bytes>,
+}

@@ -1,0 +1,3 @@
+//! From packets to files: where a segment ends, fragmented MP4, the recording task.
+
+pub mod segment;

@@ -1,0 +1,116 @@
+//! What recording hands on: segments, open and closed.
+
+use std::path::PathBuf;
+
+use crate::units::{ByteLen, CameraId, SegmentId, UtcSpan};
+
+/// A segment whose file is complete, synced, renamed, and its folder synced: the only thing that may become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedSegment {
+    /// Random; written into the file.
+    pub id: SegmentId,
+    /// Whose pictures these are; written into the file.
+    pub camera: CameraId,
+    /// Wall-clock span of its pictures. Gapless recording: the next segment starts at this one's end.
+    pub span: UtcSpan,
+    /// Relative to the storage folder: `footage/<camera>/<day>/<time>Z.mp4`.
+    pub path: PathBuf,
+    /// The file's size.
+    pub size: ByteLen,
+    /// Pictures in it.
+    pub pictures: u32,
+    /// RFC 6381 codecs, comma separated, as `avc1.4d401f,mp4a.40.2`.
+    pub codecs: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+}
+
+/// The segment that is being written: readable up to `synced` bytes, at a fragment's border.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSegment {
+    /// The id that the closed segment will have.
+    pub id: SegmentId,
+    /// Whose pictures these are.
+    pub camera: CameraId,
+    /// Wall-clock span of the pictures within `synced`.
+    pub span: UtcSpan,
+    /// Relative to the storage folder; ends in `.part`.
+    pub path: PathBuf,
+    /// Bytes on disk that end at a fragment's border.
+    pub synced: ByteLen,
+    /// RFC 6381 codecs.
+    pub codecs: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+}
+
+/// Time that should have been recorded and was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose pictures are missing.
+    pub camera: CameraId,
+    /// From when to when.
+    pub span: UtcSpan,
+    /// Why.
+    pub cause: GapCause,
+}
+
+/// Why time is missing. Each has one fixed name in the database, the API and the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GapCause {
+    /// The camera could not be reached, or ended the connection.
+    CameraUnreachable,
+    /// The connection stood but no picture came.
+    CameraStalled,
+    /// RTP packets were lost, so pictures up to the next key frame were of no use.
+    PacketLoss,
+    /// The disk took no writes in time.
+    DiskSlow,
+    /// The disk refused a write.
+    DiskError,
+    /// The recorder itself was not running.
+    Restart,
+}
+
+impl GapCause {
+    /// Every cause.
+    pub const ALL: [Self; 6] = [
+        Self::CameraUnreachable,
+        Self::CameraStalled,
+        Self::PacketLoss,
+        Self::DiskSlow,
+        Self::DiskError,
+        Self::Restart,
+    ];
+
+    /// The fixed name, as `camera_unreachable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CameraUnreachable => "camera_unreachable",
+            Self::CameraStalled => "camera_stalled",
+            Self::PacketLoss => "packet_loss",
+            Self::DiskSlow => "disk_slow",
+            Self::DiskError => "disk_error",
+            Self::Restart => "restart",
+        }
+    }
+
+    /// The cause of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+/// What the recording task tells the index, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// A file is complete.
+    Segment(ClosedSegment),
+    /// Time was lost.
+    Gap(Gap),
+}
+
