@@ -6,7 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const ORDER: [&str; 13] = [
-    "units", "config", "access", "disk", "camera", "record", "detect", "index", "media", "alerts", "web", "fake_camera",
+    "units",
+    "config",
+    "access",
+    "disk",
+    "camera",
+    "record",
+    "detect",
+    "index",
+    "media",
+    "alerts",
+    "web",
+    "fake_camera",
     "app",
 ];
 
@@ -30,7 +41,9 @@ fn named_modules(source: &str) -> Vec<String> {
             rest = &rest[at + "crate::".len()..];
             if let Some(group) = rest.strip_prefix('{') {
                 let inner = group.split('}').next().unwrap_or(group);
-                named.extend(inner.split(',').filter_map(|part| part.split(':').next()).map(|part| part.trim().to_owned()));
+                named.extend(
+                    inner.split(',').filter_map(|part| part.split(':').next()).map(|part| part.trim().to_owned()),
+                );
             } else {
                 named.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
             }

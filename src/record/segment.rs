@@ -113,4 +113,3 @@ pub enum Recorded {
     /// Time was lost.
     Gap(Gap),
 }
-
