@@ -1,3 +1,15 @@
 //! The configuration: the file as written, checked settings or all complaints at once, and hot reload.
 
+mod address;
+mod camera;
+mod complaint;
+pub mod file;
+mod load;
+mod section;
 pub mod settings;
+mod shape;
+
+pub use address::in_household;
+pub use complaint::Complaint;
+pub use file::{Checked, check};
+pub use load::{LoadError, load, read};
