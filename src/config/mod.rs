@@ -2,6 +2,7 @@
 
 mod address;
 mod camera;
+pub mod changes;
 mod complaint;
 pub mod file;
 mod load;
