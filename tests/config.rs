@@ -101,7 +101,6 @@ fn the_example_with_every_line_in_use_is_valid_too() {
     assert_eq!((camera.motion.pre, camera.motion.post), (Duration::from_secs(5), Duration::from_secs(10)));
     assert_eq!(camera.motion.masks, [Polygon(vec![[0.0, 0.0], [0.3, 0.0], [0.3, 0.1], [0.0, 0.1]])]);
     assert_eq!(camera.motion.zones["path"].area.0.len(), 4);
-    assert_eq!(checked.password_files, [Path::new("/etc/hearthwatch/secrets/front-door")]);
 }
 
 #[test]

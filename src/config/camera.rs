@@ -1,7 +1,7 @@
 //! `[cameras.ID]` as written, checked into [`Camera`].
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml_edit::Value;
@@ -27,14 +27,8 @@ const MOTION_KEYS: [(&str, &str); 8] = [
     ("keep_free", "storage"),
 ];
 
-/// A camera with what it was made from.
-pub(super) struct Checked {
-    pub(super) camera: Camera,
-    pub(super) password_file: Option<PathBuf>,
-}
-
 /// Reads one camera; `None` if it has no usable address, which was complained about.
-pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<'_>) -> Option<Checked> {
+pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<'_>) -> Option<Camera> {
     let name = section.value("name", name).unwrap_or_else(|| id.to_string());
     let url = section.value("url", address);
     if !section.has("url") {
@@ -44,7 +38,7 @@ pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<
     if detect_url.is_some() && detect_url == url {
         section.note("detect_url", "this is the same stream as url; leave it out or name the camera's small stream");
     }
-    let (credentials, password_file) = credentials(section, secrets);
+    let credentials = credentials(section, secrets);
     let transport =
         section.value("transport", |value| one_of(value, &[("tcp", Transport::Tcp), ("udp", Transport::Udp)]));
     let record = section.value("record", |value| {
@@ -58,7 +52,7 @@ pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<
         section.note("record", "nothing will be recorded: record = \"motion\", but motion.enabled = false");
     }
     section.end(&MOTION_KEYS);
-    let camera = Camera {
+    Some(Camera {
         name,
         url: url?,
         detect_url,
@@ -67,8 +61,7 @@ pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<
         record,
         audio,
         motion,
-    };
-    Some(Checked { camera, password_file })
+    })
 }
 
 fn name(value: &Value) -> Result<String, Fault> {
@@ -103,7 +96,7 @@ fn address(value: &Value) -> Result<CameraUrl, Fault> {
 }
 
 /// A user name and exactly one of the two ways to give a password, or none of the three.
-fn credentials(section: &mut Section<'_>, secrets: Secrets<'_>) -> (Option<Credentials>, Option<PathBuf>) {
+fn credentials(section: &mut Section<'_>, secrets: Secrets<'_>) -> Option<Credentials> {
     let username = section.value("username", |value| {
         let username = text(value, "\"viewer\"")?;
         if username.is_empty() || username.len() > LONGEST_SECRET || username.contains(':') {
@@ -112,14 +105,12 @@ fn credentials(section: &mut Section<'_>, secrets: Secrets<'_>) -> (Option<Crede
         Ok(username.to_owned())
     });
     let written = section.value("password", |value| secret(text(value, "\"…\"")?));
-    let mut path = None;
     let filed = section.value("password_file", |value| {
         let file = text(value, "\"/etc/hearthwatch/secrets/front-door\"")?;
         if file.is_empty() {
             return Err("name the file that holds the password".into());
         }
-        let file = path.insert(PathBuf::from(file));
-        read_secret(file, secrets)
+        read_secret(Path::new(file), secrets)
     });
     let both = [section.has("username"), section.has("password"), section.has("password_file")];
     match both {
@@ -136,8 +127,7 @@ fn credentials(section: &mut Section<'_>, secrets: Secrets<'_>) -> (Option<Crede
         }
         _ => {}
     }
-    let credentials = username.zip(written.or(filed)).map(|(username, password)| Credentials { username, password });
-    (credentials, path)
+    username.zip(written.or(filed)).map(|(username, password)| Credentials { username, password })
 }
 
 fn read_secret(file: &Path, secrets: Secrets<'_>) -> Result<Secret, Fault> {

@@ -28,8 +28,6 @@ pub struct Checked {
     pub settings: Settings,
     /// What is likely a mistake, but no reason not to start; in the order of the file.
     pub notes: Vec<Complaint>,
-    /// The password files that were read, as written; a change of one is a change of the configuration.
-    pub password_files: Vec<PathBuf>,
 }
 
 /// Checks a whole configuration. `secrets` reads a password file, whose path may be relative to the configuration's folder.
@@ -57,19 +55,18 @@ pub fn check(text: &str, secrets: impl Fn(&Path) -> io::Result<String>) -> Resul
             return Err(log.into_both().0);
         }
     };
-    let mut password_files = Vec::new();
-    let settings = settings(Section::root(&log, document.as_table()), &secrets, &mut password_files);
+    let settings = settings(Section::root(&log, document.as_table()), &secrets);
     let (complaints, notes) = log.into_both();
-    if complaints.is_empty() { Ok(Checked { settings, notes, password_files }) } else { Err(complaints) }
+    if complaints.is_empty() { Ok(Checked { settings, notes }) } else { Err(complaints) }
 }
 
-fn settings(mut root: Section<'_>, secrets: Secrets<'_>, password_files: &mut Vec<PathBuf>) -> Settings {
+fn settings(mut root: Section<'_>, secrets: Secrets<'_>) -> Settings {
     let settings = Settings {
         storage: storage(root.section("storage")),
         retention: retention(root.section("retention")),
         web: web(root.section("web")),
         discovery: discovery(root.section("discovery")),
-        cameras: cameras(&mut root, secrets, password_files),
+        cameras: cameras(&mut root, secrets),
     };
     root.end(&[
         ("path", "storage"),
@@ -215,11 +212,7 @@ fn discovery(mut section: Section<'_>) -> Discovery {
     Discovery { mdns, onvif, auto_add }
 }
 
-fn cameras(
-    root: &mut Section<'_>,
-    secrets: Secrets<'_>,
-    password_files: &mut Vec<PathBuf>,
-) -> BTreeMap<CameraId, Camera> {
+fn cameras(root: &mut Section<'_>, secrets: Secrets<'_>) -> BTreeMap<CameraId, Camera> {
     let written = root.named_sections("cameras");
     if written.len() > MOST_CAMERAS {
         root.complain("cameras", format!("these are {} cameras; at most {MOST_CAMERAS} are allowed", written.len()));
@@ -236,12 +229,11 @@ fn cameras(
                 continue;
             }
         };
-        let Some(checked) = camera::camera(&id, &mut section, secrets) else { continue };
-        if let Some(other) = streams.insert(checked.camera.url.clone(), id.clone()) {
+        let Some(camera) = camera::camera(&id, &mut section, secrets) else { continue };
+        if let Some(other) = streams.insert(camera.url.clone(), id.clone()) {
             section.note("url", format!("the camera {other} has the same stream; it will be recorded twice"));
         }
-        password_files.extend(checked.password_file);
-        cameras.insert(id, checked.camera);
+        cameras.insert(id, camera);
     }
     cameras
 }

@@ -1,5 +1,7 @@
 //! The file on disk, read and checked.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -83,6 +85,11 @@ pub fn load(path: &Path) -> Result<Settings, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn read(path: &Path) -> Result<Checked, LoadError> {
+    read_noting_secrets(path, &RefCell::default())
+}
+
+/// As [`read`]; adds to `asked` each password file that was asked for, whether it could be read or not.
+pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>>) -> Result<Checked, LoadError> {
     let bytes = read_at_most(path, LARGEST_FILE + 1).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LoadError::Missing { path: path.to_owned() },
         _ => LoadError::Unreadable { path: path.to_owned(), source },
@@ -95,7 +102,13 @@ pub fn read(path: &Path) -> Result<Checked, LoadError> {
         complain(vec![Complaint { line, column: 1, key: String::new(), sentence }])
     })?;
     let folder = folder_of(path);
-    check(&text, |file| read_secret(&folder.join(file))).map_err(complain)
+    let secret = |file: &Path| {
+        let file = folder.join(file);
+        let content = read_secret(&file);
+        asked.borrow_mut().insert(file);
+        content
+    };
+    check(&text, secret).map_err(complain)
 }
 
 /// The folder that holds `path`, as a path that can be opened.

@@ -9,8 +9,10 @@ mod load;
 mod section;
 pub mod settings;
 mod shape;
+mod watch;
 
 pub use address::in_household;
 pub use complaint::Complaint;
 pub use file::{Checked, check};
 pub use load::{LoadError, load, read};
+pub use watch::watch;
