@@ -1,0 +1,215 @@
+//! What each cell of the picture usually looks like, and how much it usually wavers.
+
+use std::sync::LazyLock;
+
+use crate::detect::grid::LUMA_ONE;
+
+/// After this much time with pictures the background is known well enough.
+const LEARN_S: f32 = 2.5;
+/// How long the background is learnt fast after the scene changed.
+const RELEARN_S: f32 = 1.4;
+/// The slow mean of a cell's wavering.
+const NOISE_S: f32 = 12.0;
+const BACKGROUND_S: f32 = 15.0;
+const FOREGROUND_S: f32 = 12.0;
+const STILL_S: f32 = 5.0;
+const TRACKED_S: f32 = 90.0;
+/// What part of a change of light is taken into the background in a fifth of a second.
+const LIGHT_PART: f32 = 0.2;
+const SCENE_PART: f32 = 0.45;
+const SCENE_JUMP: f32 = 0.30;
+const PICTURE_NOISE: f32 = 3.5;
+/// What part of its threshold a cell must differ from the look before, to count as changing.
+const CHANGING: f32 = 0.6;
+/// ln(mean + 12) makes a change of light an addition, and keeps the dark from being all noise.
+const DARK: f32 = 12.0;
+/// Below this mean, in ln, the picture is black.
+const BLACK: f32 = 2.85;
+
+/// ln(mean + 12) by the mean in sixteenths of a luma unit.
+static LOGARITHMS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    (0..=u16::MAX / (LUMA_ONE / 16)).map(|sixteenths| (f32::from(sixteenths) / 16.0 + DARK).ln()).collect()
+});
+
+/// Thresholds that the owner's sensitivity moves together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Thresholds {
+    pub(super) floor: f32,
+    pub(super) times_noise: f32,
+}
+
+/// What one look at the whole picture says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Too early to say anything.
+    Learning,
+    /// The whole picture is another: infrared switched, lamp, lens covered.
+    Scene,
+    /// Cells may be judged.
+    Settled,
+}
+
+#[derive(Debug)]
+pub(super) struct Background {
+    /// L: logarithms of this look.
+    pub(super) now: Vec<f32>,
+    /// B: logarithms as they usually are.
+    pub(super) usual: Vec<f32>,
+    /// V: slow mean of |R|.
+    noise: Vec<f32>,
+    /// R: what is left of L − B when the light is taken out.
+    pub(super) rest: Vec<f32>,
+    before: Vec<f32>,
+    pub(super) threshold: Vec<f32>,
+    /// 1 where |R| is above the threshold.
+    pub(super) foreground: Vec<u8>,
+    /// 1 where R differs from the look before.
+    pub(super) changing: Vec<u8>,
+    scratch: Vec<f32>,
+    light: f32,
+    picture_noise: f32,
+    age_s: f32,
+    looks: f32,
+    relearn_s: f32,
+    black: bool,
+}
+
+impl Background {
+    pub(super) fn new(cells: usize) -> Self {
+        Self {
+            now: vec![0.0; cells],
+            usual: vec![0.0; cells],
+            noise: vec![0.01; cells],
+            rest: vec![0.0; cells],
+            before: vec![0.0; cells],
+            threshold: vec![0.0; cells],
+            foreground: vec![0; cells],
+            changing: vec![0; cells],
+            scratch: Vec::with_capacity(cells),
+            light: 0.0,
+            picture_noise: 0.0,
+            age_s: 0.0,
+            looks: 0.0,
+            relearn_s: 0.0,
+            black: false,
+        }
+    }
+
+    /// Takes a look in: `means` as [`crate::detect::grid`] makes them, `step_s` since the look before.
+    pub(super) fn look(&mut self, means: &[u16], step_s: f32, thresholds: Thresholds) -> Verdict {
+        let logarithms: &[f32] = &LOGARITHMS;
+        for (now, mean) in self.now.iter_mut().zip(means) {
+            *now = logarithms[usize::from(mean / (LUMA_ONE / 16))];
+        }
+        if self.looks == 0.0 {
+            self.usual.copy_from_slice(&self.now);
+        }
+        std::mem::swap(&mut self.before, &mut self.rest);
+        for ((rest, now), usual) in self.rest.iter_mut().zip(&self.now).zip(&self.usual) {
+            *rest = now - usual;
+        }
+        let light = median_of(&self.rest, |rest| rest, &mut self.scratch);
+        let jump = light - self.light;
+        self.light = light;
+        for rest in &mut self.rest {
+            *rest -= light;
+        }
+        self.picture_noise = 1.48 * median_of(&self.rest, f32::abs, &mut self.scratch);
+        let least = thresholds.floor.max(PICTURE_NOISE * self.picture_noise);
+        for (threshold, noise) in self.threshold.iter_mut().zip(&self.noise) {
+            *threshold = least.max(thresholds.times_noise * noise);
+        }
+        for ((foreground, rest), threshold) in self.foreground.iter_mut().zip(&self.rest).zip(&self.threshold) {
+            *foreground = u8::from(rest.abs() > *threshold);
+        }
+        for (((changing, rest), before), threshold) in
+            self.changing.iter_mut().zip(&self.rest).zip(&self.before).zip(&self.threshold)
+        {
+            *changing = u8::from((rest - before).abs() > CHANGING * threshold);
+        }
+        let foreground: u32 = self.foreground.iter().map(|cell| u32::from(*cell)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
+        let part = foreground as f32 / self.foreground.len() as f32;
+        let was_black = std::mem::replace(
+            &mut self.black,
+            median_of(&self.now, |now| now, &mut self.scratch) < BLACK,
+        );
+        self.age_s += step_s;
+        self.looks += 1.0;
+        if self.age_s < LEARN_S {
+            return Verdict::Learning;
+        }
+        if part > SCENE_PART || jump.abs() > SCENE_JUMP || self.black != was_black {
+            self.relearn_s = RELEARN_S;
+        }
+        if self.relearn_s > 0.0 {
+            self.relearn_s -= step_s;
+            return Verdict::Scene;
+        }
+        Verdict::Settled
+    }
+
+    /// Learns from the look that was taken in; `tracked` is not 0 where something confirmed moves.
+    pub(super) fn learn(&mut self, verdict: Verdict, step_s: f32, tracked: &[u8]) {
+        match verdict {
+            Verdict::Learning => {
+                let part = 1.0 / self.looks;
+                for (((usual, noise), rest), _) in
+                    self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest).zip(tracked)
+                {
+                    *usual += part * (rest + self.light);
+                    *noise += part.max(0.1) * (rest.abs().min(0.1) - *noise);
+                }
+            }
+            Verdict::Scene => {
+                let (part, noise_part) = (gain(step_s, 0.3), gain(step_s, 2.0));
+                for ((usual, noise), rest) in self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest) {
+                    *usual += part * (rest + self.light);
+                    *noise += noise_part * (rest.abs().min(3.0 * *noise + 0.01) - *noise);
+                }
+            }
+            Verdict::Settled => {
+                let rates = [gain(step_s, BACKGROUND_S), gain(step_s, FOREGROUND_S), gain(step_s, STILL_S)];
+                let tracked_rate = gain(step_s, TRACKED_S);
+                let noise_rate = gain(step_s, NOISE_S);
+                let light = self.light * (1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2));
+                for (cell, is_tracked) in tracked.iter().enumerate() {
+                    let rest = self.rest[cell];
+                    let is_tracked = *is_tracked != 0;
+                    let usual = match (is_tracked, self.foreground[cell] != 0, self.changing[cell] != 0) {
+                        (true, ..) => tracked_rate,
+                        (false, false, _) => rates[0],
+                        (false, true, true) => rates[1],
+                        (false, true, false) => rates[2],
+                    };
+                    self.usual[cell] += light + usual * rest;
+                    if !is_tracked {
+                        let noise = self.noise[cell];
+                        self.noise[cell] += noise_rate * (rest.abs().min(3.0 * noise + 0.01) - noise);
+                    }
+                }
+                self.light -= light;
+            }
+        }
+        if verdict == Verdict::Learning || verdict == Verdict::Scene {
+            // What was light is now background, so a jump is measured from here.
+            self.light = 0.0;
+        }
+    }
+}
+
+/// The part of a difference that is taken over in `step_s` with this time constant.
+fn gain(step_s: f32, time_constant_s: f32) -> f32 {
+    1.0 - (-step_s / time_constant_s).exp()
+}
+
+/// The median of every third value: exact enough, and cheap.
+fn median_of(values: &[f32], of: impl Fn(f32) -> f32, scratch: &mut Vec<f32>) -> f32 {
+    scratch.clear();
+    scratch.extend(values.iter().step_by(3).map(|value| of(*value)));
+    let middle = scratch.len() / 2;
+    if scratch.is_empty() {
+        return 0.0;
+    }
+    *scratch.select_nth_unstable_by(middle, f32::total_cmp).1
+}
