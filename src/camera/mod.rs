@@ -1,4 +1,8 @@
 //! Cameras: finding them, talking to them, and the packets they send.
+//!
+//! Whatever a camera or the network says is checked here; what leaves this module is bounded and plain.
 
+pub mod discovery;
 pub mod packet;
+pub mod session;
 pub mod status;

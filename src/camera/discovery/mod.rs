@@ -1,0 +1,1 @@
+//! Finding cameras on the network.

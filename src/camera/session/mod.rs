@@ -1,0 +1,280 @@
+//! One stream of one camera, from the first attempt until it is told to stop.
+//!
+//! The decisions are in [`machine`] and know neither network nor clock; here they are carried out. A session owns its
+//! connection and its status; it never records, decodes or waits for anybody downstream.
+
+mod error;
+mod look;
+mod machine;
+mod meter;
+mod parameters;
+mod rtsp;
+mod source;
+
+pub use self::error::CameraError;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use self::error::Trouble;
+use self::machine::{Action, Input, Machine};
+use self::meter::Meter;
+use self::source::{Frame, Frames, Source};
+use crate::camera::packet::{Packet, Track};
+use crate::camera::status::{Link, StreamStatus};
+use crate::config::settings::{CameraUrl, Credentials, Transport};
+use crate::units::{CameraId, Clock};
+
+/// What we call ourselves at cameras.
+pub(crate) const USER_AGENT: &str = concat!("hearthwatch/", env!("CARGO_PKG_VERSION"));
+
+/// How often rates are told.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Which stream, and how to get at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Whose stream it is.
+    pub camera: CameraId,
+    /// Where it is.
+    pub url: CameraUrl,
+    /// Who signs in, if the camera asks by digest. Never sent otherwise.
+    pub credentials: Option<Credentials>,
+    /// How RTP travels.
+    pub transport: Transport,
+    /// Whether sound is wanted.
+    pub audio: bool,
+}
+
+/// Runs one stream until `stop`: connects, hands each packet to `sink`, and connects again with growing waits.
+///
+/// `sink` must not block: the camera waits meanwhile. In each session the first packet of a track comes with known
+/// parameters, and the first video packet is a key frame; so is the first one after something could not be understood.
+/// `status` is kept up to date: changes at once, rates each second. Once `stop` is cancelled it returns within about two
+/// seconds, which the camera gets to take our leave; it must run within a tokio runtime with timers and I/O.
+pub async fn run(
+    target: Target,
+    clock: Clock,
+    stop: CancellationToken,
+    status: watch::Sender<StreamStatus>,
+    sink: impl FnMut(Packet) + Send,
+) {
+    let host = format!("{}:{}", target.url.host(), target.url.port());
+    let camera = target.camera.clone();
+    let source = rtsp::Rtsp::new(target);
+    let random = || getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX));
+    Driver { camera, host, clock, stop, status, sink, random, machine: Machine::new(), opened: 0, skipped: 0 }
+        .run(source)
+        .await;
+}
+
+/// Carries out what the machine decides.
+struct Driver<S, R> {
+    camera: CameraId,
+    host: String,
+    clock: Clock,
+    stop: CancellationToken,
+    status: watch::Sender<StreamStatus>,
+    sink: S,
+    random: R,
+    machine: Machine,
+    opened: u64,
+    /// Packets of no use since the last picture that was handed on.
+    skipped: u32,
+}
+
+/// Why an attempt is over.
+enum Over {
+    Stopped,
+    Failed(CameraError),
+}
+
+impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
+    async fn run<T: Source>(mut self, mut source: T) {
+        loop {
+            self.tell(Link::Connecting);
+            let error = match self.attempt(&mut source).await {
+                Over::Stopped => return,
+                Over::Failed(error) => error,
+            };
+            let Action::Wait(wait) = self.step(Input::Failed(&error)) else { continue };
+            tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
+            let until = self.clock.now().plus(wait);
+            self.status.send_modify(|status| {
+                status.error = Some(error.to_string());
+                (status.pictures_per_second, status.kbit_s) = (0.0, 0.0);
+            });
+            self.tell(Link::Waiting { until });
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            self.step(Input::Waited);
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Action {
+        let now = self.clock.monotonic();
+        let jitter = (self.random)();
+        self.machine.on(input, now, jitter)
+    }
+
+    fn tell(&self, link: Link) {
+        let now = self.clock.now();
+        self.status.send_modify(|status| {
+            if status.link.name() != link.name() {
+                status.since = now;
+            }
+            status.link = link;
+        });
+    }
+
+    /// One connection, from the first question to its end.
+    async fn attempt<T: Source>(&mut self, source: &mut T) -> Over {
+        let stop = self.stop.clone();
+        if let Err(over) = self.limited(&stop, source.ask()).await {
+            return over;
+        }
+        self.step(Input::Answered);
+        self.tell(Link::Verifying);
+        let mut frames = match self.limited(&stop, source.play()).await {
+            Ok(frames) => frames,
+            Err(over) => return over,
+        };
+        let over = self.watch(&mut frames).await;
+        match over {
+            Over::Stopped => frames.end().await,
+            // Whatever is left of the connection ends on its own; the next attempt waits for that.
+            Over::Failed(_) => drop(frames),
+        }
+        over
+    }
+
+    async fn limited<T>(
+        &self,
+        stop: &CancellationToken,
+        step: impl Future<Output = Result<T, CameraError>>,
+    ) -> Result<T, Over> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Over::Stopped),
+            done = tokio::time::timeout(self.machine.limit(), step) => match done {
+                Ok(Ok(done)) => Ok(done),
+                Ok(Err(error)) => Err(Over::Failed(error)),
+                Err(_) => Err(Over::Failed(self.machine.overdue(&self.host))),
+            },
+        }
+    }
+
+    /// Hands on what comes, until nothing comes.
+    async fn watch<F: Frames>(&mut self, frames: &mut F) -> Over {
+        let session = self.opened;
+        self.opened += 1;
+        self.skipped = 0;
+        let mut wait_for_key = true;
+        let mut meter = Meter::default();
+        let mut deadline = Instant::now() + self.machine.limit();
+        let mut tell = tokio::time::interval(TELL);
+        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Over::Stopped,
+                next = frames.next() => next,
+                () = tokio::time::sleep_until(deadline) => {
+                    return Over::Failed(self.machine.overdue(&self.host));
+                }
+                _ = tell.tick() => {
+                    self.tell_rates(&mut meter);
+                    continue;
+                }
+            };
+            let frame = match next {
+                Ok(frame) => frame,
+                Err(Trouble::Lost(error)) => return Over::Failed(error),
+                Err(Trouble::Skipped(detail)) => {
+                    if self.skipped == 0 {
+                        tracing::warn!(camera = %self.camera, detail, "skips to the next key frame");
+                    }
+                    wait_for_key = true;
+                    self.skipped = self.skipped.saturating_add(1);
+                    continue;
+                }
+            };
+            if frame.track == Track::Video {
+                deadline = Instant::now() + self.machine.limit();
+                if self.step(Input::Picture) == Action::Celebrate {
+                    self.celebrate(session);
+                }
+                meter.picture(self.clock.monotonic(), frame.data.len(), frame.is_key.then_some(frame.pts));
+                if wait_for_key && !frame.is_key {
+                    if self.skipped > 0 {
+                        self.skipped = self.skipped.saturating_add(frame.lost);
+                    }
+                    continue;
+                }
+            }
+            let video = frame.track == Track::Video;
+            if self.hand_on(frame, session) && video {
+                wait_for_key = false;
+            }
+        }
+    }
+
+    fn celebrate(&mut self, session: u64) {
+        tracing::info!(camera = %self.camera, "pictures arrive");
+        self.status.send_modify(|status| {
+            status.error = None;
+            status.reconnects = session;
+        });
+        self.tell(Link::Streaming);
+    }
+
+    /// False if nobody knows yet what it is.
+    fn hand_on(&mut self, frame: Frame, session: u64) -> bool {
+        let Some(parameters) = frame.parameters else { return false };
+        let received = self.clock.now();
+        let mut lost_before = frame.lost;
+        if frame.track == Track::Video {
+            lost_before = lost_before.saturating_add(std::mem::take(&mut self.skipped));
+            let known = self.status.borrow().parameters.as_ref() == Some(&parameters);
+            // Nobody is woken per packet: what changed is told with the next second, except what the stream is.
+            self.status.send_if_modified(|status| {
+                status.last_picture = Some(received);
+                status.lost_packets = status.lost_packets.saturating_add(lost_before.into());
+                if !known {
+                    status.parameters = Some(parameters.clone());
+                }
+                !known
+            });
+        }
+        (self.sink)(Packet {
+            parameters,
+            session,
+            track: frame.track,
+            pts: frame.pts,
+            received,
+            received_monotonic: self.clock.monotonic(),
+            is_key: frame.is_key,
+            lost_before,
+            data: frame.data,
+        });
+        true
+    }
+
+    fn tell_rates(&self, meter: &mut Meter) {
+        let (pictures_per_second, kbit_s) = meter.rates(self.clock.monotonic());
+        self.status.send_modify(|status| {
+            status.pictures_per_second = pictures_per_second;
+            status.kbit_s = kbit_s;
+            status.key_frame_interval = meter.key_frame_interval();
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! The source that speaks RTSP, built on retina.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use retina::client::{
+    Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionGroup, SessionIdPolicy, SessionOptions,
+    SetupOptions, UnknownRtcpSsrcPolicy,
+};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef};
+use url::Url;
+
+use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
+use crate::camera::session::Target;
+use crate::camera::session::error::{CameraError, Trouble, of_retina};
+use crate::camera::session::look::{self, Challenge};
+use crate::camera::session::parameters;
+use crate::camera::session::source::{Frame, Frames, Source};
+use crate::config::settings::Transport;
+use crate::units::MediaTicks;
+
+/// How long a camera gets to take our leave, when we stop and before we come again.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// One camera's RTSP server.
+pub(crate) struct Rtsp {
+    target: Target,
+    challenge: Challenge,
+    group: Arc<SessionGroup>,
+}
+
+impl Rtsp {
+    /// Nothing is sent yet.
+    pub(crate) fn new(target: Target) -> Self {
+        let group = group_of(&format!("{}:{}", target.url.host(), target.url.port()));
+        Self { target, challenge: Challenge::None, group }
+    }
+
+    fn path(&self) -> &str {
+        self.target.url.as_url().path()
+    }
+
+    fn lost(&self, error: &retina::Error) -> CameraError {
+        match of_retina(error, self.path()) {
+            Trouble::Lost(CameraError::WrongPassword) if self.challenge == Challenge::None => {
+                // Not asked for where it was looked at, so it is not known how the password would be sent.
+                let detail = "it asks for a password only after it told of its stream".to_owned();
+                if self.target.credentials.is_none() {
+                    CameraError::NeedsPassword
+                } else {
+                    CameraError::Protocol { detail }
+                }
+            }
+            Trouble::Lost(error) => error,
+            Trouble::Skipped(detail) => CameraError::Protocol { detail },
+        }
+    }
+
+    fn options(&self) -> SessionOptions {
+        let credentials = match (self.challenge, &self.target.credentials) {
+            (Challenge::Digest, Some(own)) => Some(retina::client::Credentials {
+                username: own.username.clone(),
+                password: own.password.expose().to_owned(),
+            }),
+            _ => None,
+        };
+        SessionOptions::default()
+            .creds(credentials)
+            .user_agent(crate::camera::session::USER_AGENT.to_owned())
+            .session_group(Arc::clone(&self.group))
+            .session_id(SessionIdPolicy::UseFirst)
+    }
+
+    /// Sets one track up: the configured way first, over UDP where the camera will not have TCP.
+    async fn set_up(&self, session: &mut Session<Described>, track: usize) -> Result<(), CameraError> {
+        let stream = &session.streams()[track];
+        if let Some(control) = stream.control() {
+            self.same_machine(control)?;
+        }
+        let options = |transport| SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4);
+        let udp = || retina::client::Transport::Udp(retina::client::UdpTransportOptions::default());
+        if self.target.transport == Transport::Tcp {
+            let tcp = retina::client::Transport::Tcp(retina::client::TcpTransportOptions::default());
+            match session.setup(track, options(tcp)).await {
+                Err(error) if error.status_code() == Some(461) => {}
+                done => return done.map_err(|error| self.lost(&error)),
+            }
+        }
+        session.setup(track, options(udp())).await.map_err(|error| self.lost(&error))
+    }
+
+    /// A stream's URL that names another machine is a trick or a fault; either way not ours to follow.
+    fn same_machine(&self, control: &Url) -> Result<(), CameraError> {
+        let own = self.target.url.as_url();
+        if control.scheme() == "rtsp" && control.host() == own.host() {
+            return Ok(());
+        }
+        let to = control.host_str().unwrap_or("nowhere").to_owned();
+        Err(CameraError::Elsewhere { to })
+    }
+}
+
+/// Sessions that a camera may still think are open, per server: a busy camera refuses the next one until it forgot them.
+fn group_of(server: &str) -> Arc<SessionGroup> {
+    static GROUPS: LazyLock<Mutex<HashMap<String, Weak<SessionGroup>>>> = LazyLock::new(Mutex::default);
+    let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(group) = groups.get(server).and_then(Weak::upgrade) {
+        return group;
+    }
+    groups.retain(|_, group| group.strong_count() > 0);
+    let group = Arc::new(SessionGroup::default());
+    groups.insert(server.to_owned(), Arc::downgrade(&group));
+    group
+}
+
+/// Waits until no session of the group is left open at the camera, but not for long.
+async fn leave(group: &SessionGroup) {
+    let stale = group.stale_sessions();
+    if stale.num_sessions > 0 {
+        let _ = tokio::time::timeout(LEAVE, group.await_stale_sessions(&stale)).await;
+    }
+}
+
+impl Source for Rtsp {
+    type Frames = Playing;
+
+    async fn ask(&mut self) -> Result<(), CameraError> {
+        leave(&self.group).await;
+        self.challenge = look::ask(self.target.url.as_url(), "DESCRIBE").await?;
+        if self.challenge == Challenge::Digest && self.target.credentials.is_none() {
+            return Err(CameraError::NeedsPassword);
+        }
+        Ok(())
+    }
+
+    async fn play(&mut self) -> Result<Playing, CameraError> {
+        let url = self.target.url.as_url().clone();
+        let mut session = Session::describe(url, self.options()).await.map_err(|error| self.lost(&error))?;
+        let tracks = choose(&session, &self.target)?;
+        self.set_up(&mut session, tracks.video).await?;
+        let mut audio = None;
+        if let Some((track, parameters)) = tracks.audio {
+            match self.set_up(&mut session, track).await {
+                Ok(()) => audio = Some((track, parameters)),
+                Err(error) => tracing::warn!(camera = %self.target.camera, %error, "the camera's sound is left out"),
+            }
+        }
+        let options = PlayOptions::default()
+            .initial_timestamp(InitialTimestampPolicy::Permissive)
+            .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
+        let session = session.play(options).await.map_err(|error| self.lost(&error))?;
+        let demuxed = session.demuxed().map_err(|error| self.lost(&error))?;
+        let path = self.path().to_owned();
+        let group = Arc::clone(&self.group);
+        Ok(Playing { demuxed, video: tracks.video, audio, parameters: None, path, group })
+    }
+}
+
+/// Which of a camera's tracks are recorded.
+struct Tracks {
+    video: usize,
+    audio: Option<(usize, AudioParameters)>,
+}
+
+fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, CameraError> {
+    let streams = session.streams();
+    let recordable = |name: &str| matches!(name, "h264" | "h265");
+    let video = streams.iter().position(|stream| stream.media() == "video" && recordable(stream.encoding_name()));
+    let Some(video) = video else {
+        let codec = streams.iter().find(|stream| stream.media() == "video").map(|stream| stream.encoding_name());
+        let codec = crate::camera::session::error::first_line(codec.unwrap_or("no pictures"));
+        return Err(CameraError::UnsupportedCodec { codec });
+    };
+    let mut audio = None;
+    for (track, stream) in streams.iter().enumerate() {
+        if track == video {
+            continue;
+        }
+        let parameters = match stream.parameters() {
+            Some(ParametersRef::Audio(parameters)) if target.audio && audio.is_none() => parameters::audio(parameters),
+            _ => None,
+        };
+        match parameters {
+            Some(parameters) => audio = Some((track, parameters)),
+            None => tracing::info!(
+                camera = %target.camera, media = ?stream.media(), encoding = ?stream.encoding_name(), "a track is left out"
+            ),
+        }
+    }
+    Ok(Tracks { video, audio })
+}
+
+/// A stream that plays.
+pub(crate) struct Playing {
+    demuxed: Demuxed,
+    video: usize,
+    audio: Option<(usize, AudioParameters)>,
+    parameters: Option<Arc<StreamParameters>>,
+    path: String,
+    group: Arc<SessionGroup>,
+}
+
+impl Playing {
+    /// Reads the parameters anew; keeps the `Arc` where nothing changed.
+    fn refresh(&mut self) -> Result<(), CameraError> {
+        let Some(ParametersRef::Video(video)) = self.demuxed.streams()[self.video].parameters() else {
+            return Ok(());
+        };
+        let video = parameters::video(video)?;
+        let parameters = StreamParameters { video, audio: self.audio.as_ref().map(|(_, audio)| audio.clone()) };
+        if self.parameters.as_deref() != Some(&parameters) {
+            self.parameters = Some(Arc::new(parameters));
+        }
+        Ok(())
+    }
+
+    fn video_frame(&mut self, frame: retina::codec::VideoFrame) -> Result<Frame, Trouble> {
+        if self.parameters.is_none() || frame.has_new_parameters() {
+            self.refresh().map_err(Trouble::Lost)?;
+        }
+        let whole = frame.loss() == 0 || self.parameters.as_ref().is_some_and(|p| begins(p.video.codec, frame.data()));
+        Ok(Frame {
+            track: Track::Video,
+            parameters: self.parameters.clone(),
+            pts: ticks(frame.timestamp()),
+            is_key: frame.is_random_access_point() && whole,
+            lost: frame.loss().into(),
+            data: Bytes::from(frame.into_data()),
+        })
+    }
+}
+
+/// Whether the access unit's first slice is its picture's first: after a loss the beginning may be missing, and nothing else
+/// tells. In both codecs that is one bit, the first of the slice header (`first_mb_in_slice` = 0 as ue(v), H.264 7.3.3;
+/// `first_slice_segment_in_pic_flag`, H.265 7.3.6.1).
+fn begins(codec: VideoCodec, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let Ok(length) = usize::try_from(u32::from_be_bytes(*length)) else { return false };
+        let Some((unit, after)) = after.split_at_checked(length) else { return false };
+        let header = unit.first().copied().unwrap_or_default();
+        let slice = match codec {
+            VideoCodec::H264 if (1..=5).contains(&(header & 31)) => unit.get(1),
+            VideoCodec::H265 if (header >> 1) & 63 < 32 => unit.get(2),
+            _ => {
+                rest = after;
+                continue;
+            }
+        };
+        return slice.is_some_and(|byte| byte & 0x80 != 0);
+    }
+    false
+}
+
+fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
+    let rate: NonZeroU32 = timestamp.clock_rate();
+    MediaTicks { ticks: timestamp.elapsed(), rate }
+}
+
+impl Frames for Playing {
+    async fn next(&mut self) -> Result<Frame, Trouble> {
+        loop {
+            let item = match self.demuxed.next().await {
+                None => return Err(Trouble::Lost(CameraError::Ended)),
+                Some(Err(error)) => return Err(of_retina(&error, &self.path)),
+                Some(Ok(item)) => item,
+            };
+            match item {
+                CodecItem::VideoFrame(frame) => return self.video_frame(frame),
+                CodecItem::AudioFrame(frame) => {
+                    return Ok(Frame {
+                        track: Track::Audio,
+                        parameters: self.parameters.clone(),
+                        pts: ticks(frame.timestamp()),
+                        is_key: true,
+                        lost: frame.loss().into(),
+                        data: Bytes::copy_from_slice(frame.data()),
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn end(self) {
+        let Self { demuxed, group, .. } = self;
+        // Dropping it sends the TEARDOWN from a task of the library's own.
+        drop(demuxed);
+        leave(&group).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_picture_without_its_first_slice_is_no_place_to_begin() {
+        let whole = [0, 0, 0, 1, 9, 0, 0, 0, 3, 0x65, 0x88, 0x84];
+        let cut = [0, 0, 0, 1, 9, 0, 0, 0, 3, 0x65, 0x28, 0x84];
+        assert!(begins(VideoCodec::H264, &whole));
+        assert!(!begins(VideoCodec::H264, &cut));
+        assert!(begins(VideoCodec::H265, &[0, 0, 0, 3, 0x26, 0x01, 0xaf]));
+        assert!(!begins(VideoCodec::H265, &[0, 0, 0, 3, 0x26, 0x01, 0x2f]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_a_panic(data in prop::collection::vec(any::<u8>(), 0..64)) {
+            begins(VideoCodec::H264, &data);
+            begins(VideoCodec::H265, &data);
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_server_share_what_is_still_open_there() {
+        let one = group_of("192.168.1.20:554");
+        assert!(Arc::ptr_eq(&one, &group_of("192.168.1.20:554")));
+        assert!(!Arc::ptr_eq(&one, &group_of("192.168.1.21:554")));
+    }
+}

@@ -1,0 +1,256 @@
+//! The session against a camera made of a script, under paused time.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::camera::packet::{StreamParameters, VideoCodec, VideoParameters};
+use crate::units::{MediaTicks, SimulatedClock, UtcMicros};
+
+/// What the scripted camera does next.
+#[derive(Clone)]
+enum Step {
+    Picture { is_key: bool },
+    Skip,
+    Pass(Duration),
+    Lose(CameraError),
+}
+
+const KEY: Step = Step::Picture { is_key: true };
+const DELTA: Step = Step::Picture { is_key: false };
+
+/// One entry per connection; when none is left it stays silent.
+struct Scripted {
+    clock: SimulatedClock,
+    asked: Arc<Mutex<Vec<Duration>>>,
+    connections: VecDeque<Result<Vec<Step>, CameraError>>,
+    parameters: Arc<StreamParameters>,
+}
+
+struct Play {
+    clock: SimulatedClock,
+    steps: VecDeque<Step>,
+    parameters: Arc<StreamParameters>,
+    n: i64,
+    passes: Option<Instant>,
+}
+
+impl Source for Scripted {
+    type Frames = Play;
+
+    async fn ask(&mut self) -> Result<(), CameraError> {
+        tokio::task::yield_now().await; // so that whoever watches the status sees each
+        self.asked.lock().expect("no panic").push(self.clock.clock().monotonic().0);
+        match self.connections.front() {
+            None => std::future::pending().await,
+            Some(Err(_)) => Err(self.connections.pop_front().and_then(Result::err).expect("just seen")),
+            Some(Ok(_)) => Ok(()),
+        }
+    }
+
+    async fn play(&mut self) -> Result<Play, CameraError> {
+        tokio::task::yield_now().await;
+        let steps = self.connections.pop_front().and_then(Result::ok).expect("asked before").into();
+        Ok(Play { clock: self.clock.clone(), steps, parameters: Arc::clone(&self.parameters), n: 0, passes: None })
+    }
+}
+
+impl Frames for Play {
+    async fn next(&mut self) -> Result<Frame, Trouble> {
+        tokio::task::yield_now().await;
+        loop {
+            match self.steps.front().cloned() {
+                None => std::future::pending().await,
+                Some(Step::Pass(length)) => {
+                    let until = *self.passes.get_or_insert_with(|| Instant::now() + length);
+                    tokio::time::sleep_until(until).await;
+                    self.passes = None;
+                    self.clock.advance(length);
+                    self.steps.pop_front();
+                }
+                Some(Step::Skip) => {
+                    self.steps.pop_front();
+                    return Err(Trouble::Skipped("garbage".to_owned()));
+                }
+                Some(Step::Lose(error)) => return Err(Trouble::Lost(error)),
+                Some(Step::Picture { is_key }) => {
+                    self.steps.pop_front();
+                    self.n += 1;
+                    return Ok(Frame {
+                        track: Track::Video,
+                        parameters: Some(Arc::clone(&self.parameters)),
+                        pts: MediaTicks { ticks: self.n * 6000, rate: NonZeroU32::new(90_000).expect("not 0") },
+                        is_key,
+                        lost: 0,
+                        data: Bytes::from_static(b"picture"),
+                    });
+                }
+            }
+        }
+    }
+
+    async fn end(self) {}
+}
+
+fn parameters() -> Arc<StreamParameters> {
+    Arc::new(StreamParameters {
+        video: VideoParameters {
+            codec: VideoCodec::H264,
+            rfc6381: "avc1.42C01F".to_owned(),
+            width: 64,
+            height: 48,
+            sample_entry: Bytes::new(),
+            parameter_sets: Bytes::new(),
+        },
+        audio: None,
+    })
+}
+
+struct Seen {
+    packets: Vec<Packet>,
+    statuses: Vec<(Link, Option<String>)>,
+    last: StreamStatus,
+    asked: usize,
+}
+
+/// Runs the script until the camera has been silent for a while.
+async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Duration) -> Seen {
+    let simulated = SimulatedClock::new(UtcMicros(1_700_000_000_000_000));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let source = Scripted {
+        clock: simulated.clone(),
+        asked: Arc::clone(&asked),
+        connections: connections.into(),
+        parameters: parameters(),
+    };
+    let clock = simulated.clock();
+    let (status, mut watched) = watch::channel(StreamStatus::new(clock.now()));
+    let stop = CancellationToken::new();
+    let packets = Mutex::new(Vec::new());
+    let driver = Driver {
+        camera: "porch".parse().expect("an id"),
+        host: "192.168.1.20:554".to_owned(),
+        clock,
+        stop: stop.clone(),
+        status,
+        sink: |packet| packets.lock().expect("no panic").push(packet),
+        random: || 1.0,
+        machine: Machine::new(),
+        opened: 0,
+        skipped: 0,
+    };
+    let statuses = async {
+        let mut seen = Vec::new();
+        while watched.changed().await.is_ok() {
+            let status = watched.borrow_and_update();
+            let now = (status.link.clone(), status.error.clone());
+            if seen.last() != Some(&now) {
+                seen.push(now);
+            }
+        }
+        (seen, watched.borrow().clone())
+    };
+    let stopper = async {
+        tokio::time::sleep(length).await;
+        stop.cancel();
+    };
+    let ((), (statuses, last), ()) = tokio::join!(driver.run(source), statuses, stopper);
+    let asked = asked.lock().expect("no panic").len();
+    Seen { packets: packets.into_inner().expect("no panic"), statuses, last, asked }
+}
+
+fn names(seen: &Seen) -> Vec<&'static str> {
+    let mut names: Vec<_> = seen.statuses.iter().map(|(link, _)| link.name()).collect();
+    names.dedup();
+    names
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_are_handed_on_from_the_first_key_frame() {
+    let script = vec![DELTA, DELTA, KEY, DELTA, DELTA];
+    let seen = run_script(vec![Ok(script)], Duration::from_secs(5)).await;
+    assert_eq!(seen.packets.iter().map(|p| p.is_key).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(seen.packets[0].lost_before, 0);
+    assert_eq!(seen.last.link, Link::Streaming);
+    assert_eq!(seen.last.last_picture, Some(seen.packets[2].received));
+    assert!(seen.last.parameters.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_understood_is_skipped_to_the_next_key_frame_in_the_same_session() {
+    let script = vec![KEY, DELTA, Step::Skip, DELTA, Step::Skip, DELTA, KEY, DELTA];
+    let seen = run_script(vec![Ok(script)], Duration::from_secs(5)).await;
+    let packets: Vec<_> = seen.packets.iter().map(|p| (p.is_key, p.lost_before, p.session)).collect();
+    assert_eq!(packets, [(true, 0, 0), (false, 0, 0), (true, 2, 0), (false, 0, 0)]);
+    assert_eq!((seen.asked, seen.last.lost_packets), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_made_again_and_counts_as_another_session() {
+    let script = vec![KEY, Step::Lose(CameraError::Ended)];
+    let seen =
+        run_script(vec![Ok(script.clone()), Err(CameraError::Ended), Ok(vec![KEY])], Duration::from_secs(9)).await;
+    assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(seen.last.reconnects, 1);
+    assert_eq!(seen.last.error, None);
+    assert_eq!(
+        names(&seen),
+        [
+            "connecting",
+            "verifying",
+            "streaming",
+            "waiting",
+            "connecting",
+            "waiting",
+            "connecting",
+            "verifying",
+            "streaming"
+        ]
+    );
+    let told = seen.statuses.iter().any(|(_, error)| error.as_deref() == Some("The camera ended the connection."));
+    assert!(told, "{:?}", seen.statuses);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_stops_sending_is_asked_again_after_ten_seconds() {
+    let script = vec![KEY, Step::Pass(Duration::from_secs(9)), DELTA];
+    let seen = run_script(vec![Ok(script), Ok(vec![KEY])], Duration::from_secs(25)).await;
+    assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 0, 1]);
+    let told = seen.statuses.iter().filter_map(|(_, error)| error.as_deref());
+    assert_eq!(told.collect::<Vec<_>>().first(), Some(&"The camera stopped sending pictures 10 s ago."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_camera_is_given_up_and_asked_again() {
+    let seen = run_script(vec![], Duration::from_secs(60)).await;
+    assert!(seen.packets.is_empty());
+    // 10 s each, with waits of 1, 2, 4 and 8 s between.
+    assert_eq!(seen.asked, 5);
+    assert_eq!(
+        seen.last.error.as_deref(),
+        Some("The camera at 192.168.1.20:554 took the connection but said nothing for 10 s.")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_password_is_not_hammered() {
+    let refused = || Err(CameraError::WrongPassword);
+    let seen = run_script((0..9).map(|_| refused()).collect(), Duration::from_secs(600)).await;
+    assert_eq!(seen.asked, 4);
+    assert_eq!(seen.last.error.as_deref(), Some("The camera refused the user name or password."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_are_told_each_second_and_not_per_packet() {
+    let mut script = vec![KEY];
+    for _ in 0..100 {
+        script.extend([Step::Pass(Duration::from_millis(100)), DELTA]);
+    }
+    let simulated = run_script(vec![Ok(script)], Duration::from_secs(10)).await;
+    let (rate, kbit) = (simulated.last.pictures_per_second, simulated.last.kbit_s);
+    assert!((9.0..=11.0).contains(&rate), "{rate}");
+    assert!((0.5..=0.6).contains(&kbit), "{kbit}");
+}
