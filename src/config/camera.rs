@@ -69,14 +69,23 @@ fn name(value: &Value) -> Result<String, Fault> {
     if name.is_empty() || name.chars().count() > LONGEST_NAME {
         return Err(format!("a camera's name has 1 to {LONGEST_NAME} characters").into());
     }
-    // Marks that turn or hide text would let one name look like another.
-    if name
-        .chars()
-        .any(|c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
-    {
+    if name.chars().any(is_invisible) {
         return Err("this name holds an invisible character; type it anew".into());
     }
     Ok(name.to_owned())
+}
+
+/// Marks that turn or hide text: they would let one name look like another.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// What can be shown of a name, however hostile; `None` if nothing is left.
+pub(super) fn presentable_name(name: &str) -> Option<String> {
+    let shown = name.chars().filter(|c| !c.is_control() && !is_invisible(*c));
+    let shown: String = shown.skip_while(|c| c.is_whitespace()).take(LONGEST_NAME).collect();
+    let shown = shown.trim();
+    (!shown.is_empty()).then(|| shown.to_owned())
 }
 
 fn address(value: &Value) -> Result<CameraUrl, Fault> {

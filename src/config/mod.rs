@@ -1,18 +1,25 @@
 //! The configuration: the file as written, checked settings or all complaints at once, and hot reload.
+//!
+//! The file is the truth. [`load`] and [`read`] check it, [`watch()`] tells when it says something else, [`changes`] tells what
+//! has to be started anew for that, [`edit`] and [`write_atomically`] change it without losing a comment. Holds no settings of
+//! its own, and nothing here reaches a camera or the network.
 
 mod address;
 mod camera;
 pub mod changes;
 mod complaint;
+pub mod edit;
 pub mod file;
 mod load;
 mod section;
 pub mod settings;
 mod shape;
 mod watch;
+mod write;
 
 pub use address::in_household;
 pub use complaint::Complaint;
 pub use file::{Checked, check};
 pub use load::{LoadError, load, read};
 pub use watch::watch;
+pub use write::{WriteError, write_atomically};

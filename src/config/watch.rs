@@ -66,7 +66,7 @@ async fn watch_for_ever(path: &Path, mut on_change: impl FnMut(Result<Settings, 
             }
         }
         // A look each second, or soon when told; other files in the folder may change all the time.
-        if tokio::time::timeout(LOOK_EVERY - BREATH, told.notified()).await.is_ok() {
+        if tokio::time::timeout(LOOK_EVERY, told.notified()).await.is_ok() {
             tokio::time::sleep(BREATH).await;
         }
     }
