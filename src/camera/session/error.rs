@@ -6,15 +6,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
     /// Nothing there takes connections.
-    #[error("The camera did not answer at {host}: {reason}.")]
+    #[error("The camera cannot be reached at {host}: {reason}.")]
     Unreachable {
         /// Host as configured.
         host: String,
         /// What the network said.
         reason: String,
     },
-    /// Something took the connection and then said nothing.
-    #[error("The camera at {host} took the connection but said nothing for {} s.", .after.as_secs())]
+    /// Nobody refused the connection, but nobody said anything either.
+    #[error("The camera at {host} did not answer within {} s.", .after.as_secs())]
     Silent {
         /// Host as configured.
         host: String,
@@ -38,6 +38,9 @@ pub enum CameraError {
     /// It would have the password in clear text.
     #[error("The camera asks for its password unprotected (Basic), so it was not sent; set the camera to digest.")]
     OnlyBasic,
+    /// It asked for a password where it had not asked before, so it is not known how that would travel.
+    #[error("The camera asks for its password at an unusual moment, so it was not sent.")]
+    AsksLate,
     /// It has no stream by this name.
     #[error("The camera has no stream at {path}.")]
     NoSuchStream {

@@ -23,8 +23,11 @@ pub(crate) enum Challenge {
     Digest,
 }
 
-/// Asks the camera at `url` with `method` and no credentials. Has no time limit of its own; may be cancelled.
-pub(crate) async fn ask(url: &Url, method: &str) -> Result<Challenge, CameraError> {
+/// Asks the camera at `url` for its stream, without credentials. Has no time limit of its own; may be cancelled.
+///
+/// The connection comes back with the answer, to be kept until another one stands: a server that has just begun to
+/// prepare its stream for us would stop that, and refuse the next who asks meanwhile (GStreamer does).
+pub(crate) async fn ask(url: &Url) -> Result<(Challenge, TcpStream), CameraError> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().unwrap_or(554);
     let unreachable =
@@ -34,7 +37,7 @@ pub(crate) async fn ask(url: &Url, method: &str) -> Result<Challenge, CameraErro
     let mut target = url.clone();
     target.set_fragment(None);
     let request = format!(
-        "{method} {target} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: {}\r\nAccept: application/sdp\r\n\r\n",
+        "DESCRIBE {target} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: {}\r\nAccept: application/sdp\r\n\r\n",
         crate::camera::session::USER_AGENT
     );
     // A peer that hangs up at once may have answered before; only what can be read counts.
@@ -50,7 +53,7 @@ pub(crate) async fn ask(url: &Url, method: &str) -> Result<Challenge, CameraErro
             break;
         }
     }
-    read_answer(&head, &format!("{host}:{port}"), url.path())
+    Ok((read_answer(&head, &format!("{host}:{port}"), url.path())?, stream))
 }
 
 /// What an I/O error means to somebody who has never heard of errno.

@@ -30,6 +30,9 @@ const LEAVE: Duration = Duration::from_secs(2);
 pub(crate) struct Rtsp {
     target: Target,
     challenge: Challenge,
+    /// It has a password of ours but did not ask for it; then it is not looked at before each connection.
+    asks_nothing: bool,
+    described: Option<Session<Described>>,
     group: Arc<SessionGroup>,
 }
 
@@ -37,7 +40,7 @@ impl Rtsp {
     /// Nothing is sent yet.
     pub(crate) fn new(target: Target) -> Self {
         let group = group_of(&format!("{}:{}", target.url.host(), target.url.port()));
-        Self { target, challenge: Challenge::None, group }
+        Self { target, challenge: Challenge::None, asks_nothing: false, described: None, group }
     }
 
     fn path(&self) -> &str {
@@ -47,13 +50,7 @@ impl Rtsp {
     fn lost(&self, error: &retina::Error) -> CameraError {
         match of_retina(error, self.path()) {
             Trouble::Lost(CameraError::WrongPassword) if self.challenge == Challenge::None => {
-                // Not asked for where it was looked at, so it is not known how the password would be sent.
-                let detail = "it asks for a password only after it told of its stream".to_owned();
-                if self.target.credentials.is_none() {
-                    CameraError::NeedsPassword
-                } else {
-                    CameraError::Protocol { detail }
-                }
+                if self.target.credentials.is_none() { CameraError::NeedsPassword } else { CameraError::AsksLate }
             }
             Trouble::Lost(error) => error,
             Trouble::Skipped(detail) => CameraError::Protocol { detail },
@@ -129,17 +126,36 @@ impl Source for Rtsp {
     type Frames = Playing;
 
     async fn ask(&mut self) -> Result<(), CameraError> {
+        self.described = None;
         leave(&self.group).await;
-        self.challenge = look::ask(self.target.url.as_url(), "DESCRIBE").await?;
-        if self.challenge == Challenge::Digest && self.target.credentials.is_none() {
-            return Err(CameraError::NeedsPassword);
+        self.challenge = Challenge::None;
+        let url = self.target.url.as_url();
+        let mut first_connection = None;
+        if self.target.credentials.is_some() && !self.asks_nothing {
+            let (challenge, connection) = look::ask(url).await?;
+            self.challenge = challenge;
+            self.asks_nothing = challenge == Challenge::None;
+            first_connection = Some(connection).filter(|_| self.asks_nothing);
+        }
+        let described = Session::describe(url.clone(), self.options()).await;
+        drop(first_connection);
+        match described {
+            Ok(session) => self.described = Some(session),
+            Err(error) if error.status_code().is_none_or(|status| (300..400).contains(&status)) => {
+                // The library's words are for programmers: see who is there, to tell it to the household.
+                look::ask(url).await?;
+                return Err(self.lost(&error));
+            }
+            Err(error) => {
+                self.asks_nothing = false;
+                return Err(self.lost(&error));
+            }
         }
         Ok(())
     }
 
     async fn play(&mut self) -> Result<Playing, CameraError> {
-        let url = self.target.url.as_url().clone();
-        let mut session = Session::describe(url, self.options()).await.map_err(|error| self.lost(&error))?;
+        let Some(mut session) = self.described.take() else { return Err(CameraError::Ended) };
         let tracks = choose(&session, &self.target)?;
         self.set_up(&mut session, tracks.video).await?;
         let mut audio = None;

@@ -229,10 +229,7 @@ async fn a_silent_camera_is_given_up_and_asked_again() {
     assert!(seen.packets.is_empty());
     // 10 s each, with waits of 1, 2, 4 and 8 s between.
     assert_eq!(seen.asked, 5);
-    assert_eq!(
-        seen.last.error.as_deref(),
-        Some("The camera at 192.168.1.20:554 took the connection but said nothing for 10 s.")
-    );
+    assert_eq!(seen.last.error.as_deref(), Some("The camera at 192.168.1.20:554 did not answer within 10 s."));
 }
 
 #[tokio::test(start_paused = true)]
