@@ -47,8 +47,7 @@ pub(crate) struct Unit {
     pub(crate) damaged: bool,
 }
 
-/// A decoded picture; cheap to keep, as it only holds on to the decoder's own memory.
-#[derive(Clone)]
+/// A decoded picture in the decoder's own memory.
 pub(crate) struct Picture {
     frame: frame::Video,
     /// Presentation time in microseconds.
@@ -174,10 +173,9 @@ impl Decoder {
 pub(crate) fn jpeg(picture: &Picture, max_width: u32) -> Result<Vec<u8>, DecoderError> {
     let (width, height) = (picture.width(), picture.height());
     let out_width = (width.min(max_width).max(16)) & !1;
-    let out_height = (u32::try_from(u64::from(height) * u64::from(out_width) / u64::from(width.max(1)))
-        .unwrap_or(height)
-        .max(16))
-        & !1;
+    let out_height =
+        (u32::try_from(u64::from(height) * u64::from(out_width) / u64::from(width.max(1))).unwrap_or(height).max(16))
+            & !1;
     let mut scaler = scaling::Context::get(
         picture.frame.format(),
         width,

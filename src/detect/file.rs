@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ffmpeg_next::{Packet, Rational, media};
+use ffmpeg_next::{Rational, media};
 use serde::Serialize;
 
 use crate::config::settings::Motion;
@@ -124,7 +124,7 @@ pub fn motion(path: &Path, settings: &Motion) -> Result<Report, FileError> {
     looking.decoder.finish();
     looking.drain().map_err(|source| FileError::Decode { path: name, source })?;
     let ended = looking.trigger.end();
-    looking.note(ended);
+    looking.note(ended.as_ref());
     let mut report = looking.report;
     report.held_back = looking.model.map_or_else(HeldBack::default, |(_, model)| model.held_back());
     report.duration_s = seconds(if length_us > 0 { length_us } else { last_us });
@@ -153,7 +153,7 @@ impl Looking<'_> {
             let Some(shape) = Shape::of(picture.width(), picture.height()) else { continue };
             if self.model.as_ref().is_none_or(|(known, _)| *known != shape) {
                 let ended = self.trigger.end();
-                self.note(ended);
+                self.note(ended.as_ref());
                 (self.report.width, self.report.height) = (shape.width, shape.height);
                 self.model = Some((shape, Model::new(shape.cols(), shape.rows(), self.settings)));
             }
@@ -172,13 +172,13 @@ impl Looking<'_> {
                 *events += 1;
                 events.to_be_bytes()
             });
-            self.note(update);
+            self.note(update.as_ref());
         }
         Ok(())
     }
 
-    fn note(&mut self, update: Option<Update>) {
-        if let Some(Update { start_us, end_us: Some(end_us), peak, .. }) = update {
+    fn note(&mut self, update: Option<&Update>) {
+        if let Some(&Update { start_us, end_us: Some(end_us), peak, .. }) = update {
             self.report.intervals.push(Interval { start_s: seconds(start_us), end_s: seconds(end_us), peak });
         }
     }

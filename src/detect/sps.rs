@@ -17,7 +17,9 @@ pub enum ParametersError {
     #[error("the stream's sequence parameter set cannot be read")]
     Unreadable,
     /// Not 8-bit 4:2:0.
-    #[error("pictures have {bits} bits and chroma format {chroma}, but only 8-bit 4:2:0 is decoded; set the camera to plain H.264 or H.265")]
+    #[error(
+        "pictures have {bits} bits and chroma format {chroma}, but only 8-bit 4:2:0 is decoded; set the camera to plain H.264 or H.265"
+    )]
     Format {
         /// Bits of a sample.
         bits: u32,
@@ -25,7 +27,9 @@ pub enum ParametersError {
         chroma: u32,
     },
     /// Too large or too small.
-    #[error("pictures are {width}x{height}, but motion is looked for in 64x64 to about 4096x2304; set detect_url to the camera's small stream")]
+    #[error(
+        "pictures are {width}x{height}, but motion is looked for in 64x64 to about 4096x2304; set detect_url to the camera's small stream"
+    )]
     Size {
         /// In pixels, after cropping.
         width: u32,
@@ -269,8 +273,8 @@ mod tests {
 
     // Made by x264 and x265 (ffmpeg's testsrc); the SPS behind a start code.
     const H264_HIGH_640X360: &[u8] = &[
-        0, 0, 0, 1, 0x67, 0x64, 0x00, 0x16, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01,
-        0x00, 0x00, 0x03, 0x00, 0x14, 0x0f, 0x16, 0x2d, 0x96,
+        0, 0, 0, 1, 0x67, 0x64, 0x00, 0x16, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00,
+        0x01, 0x00, 0x00, 0x03, 0x00, 0x14, 0x0f, 0x16, 0x2d, 0x96,
     ];
 
     #[test]

@@ -94,14 +94,7 @@ impl Trigger {
 
 impl Open {
     fn update(&self, is_peak: bool) -> Update {
-        Update {
-            id: self.id,
-            start_us: self.start_us,
-            end_us: None,
-            peak: self.peak,
-            zones: self.zones,
-            is_peak,
-        }
+        Update { id: self.id, start_us: self.start_us, end_us: None, peak: self.peak, zones: self.zones, is_peak }
     }
 }
 

@@ -42,7 +42,9 @@ impl Areas {
         }
         (0..MAX_ZONES)
             .filter(|n| any >> n & 1 != 0)
-            .filter(|n| 8 * cells.iter().filter(|cell| self.zones[**cell as usize] >> n & 1 != 0).count() >= cells.len())
+            .filter(|n| {
+                8 * cells.iter().filter(|cell| self.zones[**cell as usize] >> n & 1 != 0).count() >= cells.len()
+            })
             .fold(0, |bits, n| bits | 1 << n)
     }
 }

@@ -130,10 +130,7 @@ impl Background {
         let foreground: u32 = self.foreground.iter().map(|cell| u32::from(*cell)).sum();
         #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
         let part = foreground as f32 / self.foreground.len() as f32;
-        let was_black = std::mem::replace(
-            &mut self.black,
-            median_of(&self.now, |now| now, &mut self.scratch) < BLACK,
-        );
+        let was_black = std::mem::replace(&mut self.black, median_of(&self.now, |now| now, &mut self.scratch) < BLACK);
         self.age_s += step_s;
         self.looks += 1.0;
         if self.age_s < LEARN_S {
@@ -171,7 +168,8 @@ impl Background {
             Verdict::Settled => {
                 let rates = [gain(step_s, BACKGROUND_S), gain(step_s, FOREGROUND_S), gain(step_s, STILL_S)];
                 let tracked_rate = gain(step_s, TRACKED_S);
-                let noise_rate = gain(step_s, NOISE_S);
+                // The younger the model, the faster it learns how much each cell wavers.
+                let noise_rate = gain(step_s, NOISE_S.min(self.age_s));
                 let light = self.light * (1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2));
                 for (cell, is_tracked) in tracked.iter().enumerate() {
                     let rest = self.rest[cell];

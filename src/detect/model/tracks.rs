@@ -22,12 +22,11 @@ const CLUTTER_COUNT: usize = 40;
 const CLUTTER_PART: f32 = 0.99;
 const CLUTTER_LARGER: f32 = 1.5;
 /// So far a blob may be from where it is expected, in cells a second.
-const REACH_PER_S: f32 = 50.0;
+const REACH_PER_S: f32 = 130.0;
 const MAX_TRACKS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Track {
-    pub(super) id: u64,
     pub(super) first_us: i64,
     last_us: i64,
     pub(super) last_change_us: i64,
@@ -39,6 +38,8 @@ pub(super) struct Track {
     most_cells: usize,
     pub(super) cells: usize,
     pub(super) bounds: Bounds,
+    /// Of the largest blob alone: what lies near it belongs to the track.
+    core: Bounds,
     pub(super) zones: u64,
     pub(super) confirmed: bool,
     /// Seen in the newest look.
@@ -55,8 +56,8 @@ struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     pub(super) all: Vec<Track>,
-    next_id: u64,
-    newborn: VecDeque<(i64, u64, usize)>,
+    /// When, and of how many cells.
+    newborn: VecDeque<(i64, usize)>,
 }
 
 impl Tracks {
@@ -72,7 +73,7 @@ impl Tracks {
 
     /// Follows the blobs of one look; `zones` is that of each blob. Returns how many are kept back by clutter alone.
     pub(super) fn follow(&mut self, blobs: &[Blob], zones: &[u64], at_us: i64) -> usize {
-        while self.newborn.front().is_some_and(|(born, ..)| seconds(at_us - born) > CLUTTER_S) {
+        while self.newborn.front().is_some_and(|(born, _)| seconds(at_us - born) > CLUTTER_S) {
             self.newborn.pop_front();
         }
         let taken = self.match_up(blobs, at_us);
@@ -109,14 +110,13 @@ impl Tracks {
             }
         });
         for blob in free {
-            self.newborn.push_back((at_us, self.next_id, blobs[blob].cells.len()));
+            self.newborn.push_back((at_us, blobs[blob].cells.len()));
             if self.newborn.len() > 4096 {
                 self.newborn.pop_front();
             }
             if self.all.len() < MAX_TRACKS {
-                self.all.push(Track::new(self.next_id, &Sum::of(blobs, zones, &[blob]), at_us));
+                self.all.push(Track::new(&Sum::of(blobs, zones, &[blob]), at_us));
             }
-            self.next_id += 1;
         }
         kept_back
     }
@@ -135,7 +135,7 @@ impl Tracks {
                 }
                 let away = distance(expected, blob.centre);
                 let side = track.bounds.width().max(track.bounds.height()).min(40.0);
-                let reach = (REACH_PER_S * step_s).min(30.0).min(3.0 + 1.2 * side) + 0.4 * side;
+                let reach = (REACH_PER_S * step_s).min(40.0).min(3.0 + 1.2 * side) + 0.4 * side;
                 if away <= reach {
                     let strength = if track.confirmed { 0.7 } else { 1.0 };
                     pairs.push((strength * away + 4.0 * ratio.ln().abs(), t, b));
@@ -153,20 +153,25 @@ impl Tracks {
         }
         for (blob, taken) in blobs.iter().zip(&mut taken) {
             if taken.is_none() {
-                *taken = self.all.iter().position(|track| track.confirmed && track.bounds.near(&blob.bounds, 2));
+                *taken = self.all.iter().position(|track| track.confirmed && track.core.near(&blob.bounds, 2));
             }
         }
         taken
     }
 
-    /// In clutter: what a blob must be larger than, with the sizes of the newborn by track.
+    /// In clutter: what a blob must be larger than.
     fn clutter_size(&self) -> Option<usize> {
         if !self.in_clutter() {
             return None;
         }
-        let mut sizes: Vec<usize> = self.newborn.iter().map(|(.., cells)| *cells).collect();
+        let mut sizes: Vec<usize> = self.newborn.iter().map(|(_, cells)| *cells).collect();
         sizes.sort_unstable();
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small"
+        )]
         let place = ((sizes.len() - 1) as f32 * CLUTTER_PART) as usize;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 25,600 cells")]
         Some((size(sizes[place]) * CLUTTER_LARGER) as usize)
@@ -180,18 +185,21 @@ struct Sum {
     solid: usize,
     centre: [f32; 2],
     bounds: Bounds,
+    core: Bounds,
     zones: u64,
 }
 
 impl Sum {
     fn of(blobs: &[Blob], zones: &[u64], group: &[usize]) -> Self {
-        let first = &blobs[group[0]];
+        let first =
+            group.iter().map(|blob| &blobs[*blob]).max_by_key(|blob| blob.cells.len()).unwrap_or(&blobs[group[0]]);
         let mut sum = Self {
             cells: 0,
             changing: 0,
             solid: 0,
             centre: [0.0; 2],
             bounds: first.bounds,
+            core: first.bounds,
             zones: 0,
         };
         for blob in group {
@@ -221,10 +229,9 @@ enum Judged {
 }
 
 impl Track {
-    fn new(id: u64, sum: &Sum, at_us: i64) -> Self {
+    fn new(sum: &Sum, at_us: i64) -> Self {
         let changed = sum.changed();
         Self {
-            id,
             first_us: at_us,
             last_us: at_us,
             last_change_us: at_us,
@@ -236,6 +243,7 @@ impl Track {
             most_cells: sum.cells,
             cells: sum.cells,
             bounds: sum.bounds,
+            core: sum.core,
             zones: sum.zones,
             confirmed: false,
             present: true,
@@ -258,6 +266,7 @@ impl Track {
         self.cells = sum.cells;
         self.most_cells = self.most_cells.max(sum.solid);
         self.bounds = sum.bounds;
+        self.core = sum.core;
         self.zones |= sum.zones;
         if sum.changed() {
             self.last_change_us = at_us;

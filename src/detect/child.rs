@@ -1,0 +1,128 @@
+//! The decoder process: `hearthwatch decoder`, started by the daemon for one camera, speaking only through its pipes.
+//!
+//! It holds no file, no key and no other camera's pictures. It ends when its stdin ends.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use ffmpeg_next::Packet;
+
+use crate::detect::decoder::{self, Decoder, Pace, Picture, Unit};
+use crate::detect::grid::Shape;
+use crate::detect::protocol::{self, MAX_JPEG, Message, Reply, Request, Which};
+use crate::detect::sandbox;
+
+/// Looks kept for a thumbnail; each holds on to a picture of the decoder's.
+const KEPT_LOOKS: usize = 3;
+
+/// Runs until the daemon closes the pipe; what could not be done is said to the daemon, not decided here.
+pub fn main() -> ExitCode {
+    if let Err(why) = sandbox::enter() {
+        return sandbox::failed(why);
+    }
+    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+    match converse(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the decoder process ends: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Default)]
+struct Child {
+    decoder: Option<Decoder>,
+    pace: Pace,
+    looks: VecDeque<Rc<Picture>>,
+    newest: Option<Rc<Picture>>,
+}
+
+fn converse(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+    let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+    let mut child = Child::default();
+    while let Some(request) = receive(input, &mut incoming)? {
+        if let Err(error) = child.answer(request, &mut outgoing) {
+            Reply::Failed(error.to_string()).put(&mut outgoing);
+            output.write_all(&outgoing)?;
+            return output.flush();
+        }
+        output.write_all(&outgoing)?;
+        output.flush()?;
+        outgoing.clear();
+    }
+    Ok(())
+}
+
+/// The next request; `None` at the end of input.
+fn receive(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Option<Request>> {
+    loop {
+        if let Some(request) = protocol::take(buffer).map_err(io::Error::other)? {
+            return Ok(Some(request));
+        }
+        let needed = protocol::needed::<Request>(buffer).map_err(io::Error::other)?;
+        let have = buffer.len();
+        buffer.resize(needed.max(have + 1), 0);
+        let read = input.read(&mut buffer[have..]);
+        buffer.truncate(have + read.as_ref().map_or(0, |read| *read));
+        if read? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+impl Child {
+    fn answer(&mut self, request: Request, out: &mut BytesMut) -> Result<(), decoder::DecoderError> {
+        match request {
+            Request::Parameters { codec, .. } => {
+                *self = Self { decoder: Some(Decoder::new(codec)?), ..Self::default() };
+            }
+            Request::Unit { pts_us, is_key, damaged, data } => {
+                let mut pictures = 0_u8;
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.send(&mut Packet::copy(&data), Unit { pts_us, is_key, damaged });
+                    while let Some(picture) = decoder.receive()? {
+                        let picture = Rc::new(picture);
+                        pictures = pictures.saturating_add(1);
+                        if self.pace.takes(picture.pts_us) {
+                            look(&mut self.looks, &picture, out);
+                        }
+                        if !picture.corrupt || self.newest.is_none() {
+                            self.newest = Some(picture);
+                        }
+                    }
+                }
+                Reply::Done { pictures }.put(out);
+            }
+            Request::Picture { tag, which, max_width } => {
+                let picture = match which {
+                    Which::Newest => self.newest.as_ref(),
+                    Which::Look(at_us) => {
+                        self.looks.iter().min_by_key(|look| look.pts_us.abs_diff(at_us)).or(self.newest.as_ref())
+                    }
+                };
+                let jpeg = picture.map_or(Ok(Vec::new()), |picture| decoder::jpeg(picture, u32::from(max_width)))?;
+                let data = if jpeg.len() > MAX_JPEG { Bytes::new() } else { jpeg.into() };
+                Reply::Jpeg { tag, data }.put(out);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn look(looks: &mut VecDeque<Rc<Picture>>, picture: &Rc<Picture>, out: &mut BytesMut) {
+    let Some(shape) = Shape::of(picture.width(), picture.height()) else { return };
+    let mut cells = Vec::new();
+    let (luma, stride) = picture.luma();
+    let corrupt = picture.corrupt || shape.block_means(luma, stride, &mut cells).is_none();
+    if !corrupt {
+        if looks.len() == KEPT_LOOKS {
+            looks.pop_front();
+        }
+        looks.push_back(Rc::clone(picture));
+    }
+    Reply::Look { pts_us: picture.pts_us, corrupt, shape, cells }.put(out);
+}

@@ -1,0 +1,366 @@
+//! One camera's detection: feeds the decoder process, restarts it, and turns what it sees into events.
+//!
+//! Never makes anybody wait: packets are taken as they come, and what the decoder cannot keep up with is skipped and
+//! counted. Ends when the packets end or `stop` is cancelled, with any open event ended.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::camera::packet::{Packet, Track, VideoParameters};
+use crate::config::settings::Motion;
+use crate::detect::event::MotionEvent;
+use crate::detect::process::{Process, Step};
+use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
+use crate::detect::watcher::Watcher;
+use crate::detect::{annex_b, sps};
+use crate::units::{CameraId, EventId};
+
+/// Everything that one camera's detection is given.
+#[derive(Debug)]
+pub struct Task {
+    /// Whose pictures these are.
+    pub camera: CameraId,
+    /// What counts as motion. If it is not enabled, only key frames are decoded, for snapshots.
+    pub settings: Motion,
+    /// This program's own file, which is started as `exe decoder`.
+    pub exe: PathBuf,
+    /// The stream to look at. It must not lose packets: this side takes them as they come.
+    pub packets: mpsc::Receiver<Packet>,
+    /// Ends the task.
+    pub stop: CancellationToken,
+    /// Who wants the newest picture as a JPEG; a sender that is dropped means that there is none.
+    pub snapshots: mpsc::Receiver<oneshot::Sender<Bytes>>,
+    /// Where it counts.
+    pub counters: Arc<Counters>,
+}
+
+/// What a camera's detection did since the daemon started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Pictures decoded.
+    pub decoded: AtomicU64,
+    /// Pictures not decoded because the decoder was behind, was not running, or had nothing to build on.
+    pub skipped: AtomicU64,
+    /// Looks that were damaged and so not judged.
+    pub damaged: AtomicU64,
+    /// Decoder processes that had to be started again after a failure.
+    pub restarts: AtomicU64,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Counters {
+    /// Why nothing is looked at, in words for the household; `None` while all is well.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// The decoder is killed when it owes an answer for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after the first failure; doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A decoder that ran so long had nothing wrong with it.
+const HEALTHY: Duration = Duration::from_secs(60);
+/// An event without looks ends after this.
+const BLIND: Duration = Duration::from_secs(10);
+const THUMBNAIL_WIDTH: u16 = 480;
+const SNAPSHOT_WIDTH: u16 = 1280;
+/// Pictures that may be asked for and not answered yet.
+const MOST_ASKED: usize = 8;
+/// Looks that one unit may yield.
+const MOST_LOOKS: u32 = 8;
+
+/// Runs until the packets end or `stop` is cancelled. `random` brings event ids; `out` must not block.
+pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl FnMut(MotionEvent) + Send) {
+    let Task { camera, settings, exe, mut packets, stop, mut snapshots, counters } = task;
+    let mut feeder = Feeder {
+        watcher: Watcher::new(camera, settings.clone(), random, out),
+        enabled: settings.enabled,
+        exe,
+        counters,
+        running: None,
+        refused: None,
+        pause: FIRST_PAUSE,
+        not_before: Instant::now(),
+        session: None,
+    };
+    let mut wants_snapshots = true;
+    loop {
+        let deadline = feeder.deadline();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            packet = packets.recv() => match packet {
+                Some(packet) => feeder.feed(&packet),
+                None => break,
+            },
+            asked = snapshots.recv(), if wants_snapshots => match asked {
+                Some(asked) => feeder.ask(Asked::Snapshot(asked), Which::Newest, SNAPSHOT_WIDTH),
+                None => wants_snapshots = false,
+            },
+            step = Running::step(&mut feeder.running) => match step {
+                Ok(Step::Moved) => feeder.hear(),
+                Ok(Step::Complaint(words)) => tracing::debug!(words, "the decoder says"),
+                Err(error) => feeder.fail(&format!("the decoder process broke off: {error}")),
+            },
+            () = tokio::time::sleep_until(deadline) => feeder.overdue(),
+        }
+    }
+    feeder.watcher.end();
+}
+
+/// What a JPEG was asked for.
+enum Asked {
+    Snapshot(oneshot::Sender<Bytes>),
+    Thumbnail(EventId),
+}
+
+struct Running {
+    process: Process,
+    parameters: VideoParameters,
+    since: Instant,
+    /// When it last answered, or began to owe an answer.
+    heard: Instant,
+    asked: VecDeque<(u32, Asked)>,
+    next_tag: u32,
+    /// Looks since the last unit was answered.
+    looks: u32,
+}
+
+impl Running {
+    async fn step(running: &mut Option<Self>) -> std::io::Result<Step> {
+        match running {
+            Some(running) => running.process.step().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn owes(&self) -> bool {
+        !self.process.backlog.is_empty() || !self.asked.is_empty()
+    }
+
+    fn owe(&mut self) {
+        if !self.owes() {
+            self.heard = Instant::now();
+        }
+    }
+}
+
+struct Feeder<R, O> {
+    watcher: Watcher<R, O>,
+    enabled: bool,
+    exe: PathBuf,
+    counters: Arc<Counters>,
+    running: Option<Running>,
+    /// Parameters that cannot be decoded: said once, not at each packet.
+    refused: Option<VideoParameters>,
+    pause: Duration,
+    not_before: Instant,
+    session: Option<u64>,
+}
+
+impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
+    fn feed(&mut self, packet: &Packet) {
+        if packet.track != Track::Video {
+            return;
+        }
+        let at_us = self.watcher.timeline.place(packet);
+        if !self.offer(packet, at_us) {
+            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the packet went to the decoder.
+    fn offer(&mut self, packet: &Packet, at_us: i64) -> bool {
+        let video = &packet.parameters.video;
+        if self.running.as_ref().is_some_and(|running| running.parameters != *video) {
+            // A fresh process: whatever the old stream did to the old one ends with it.
+            self.running = None;
+            self.watcher.end();
+        }
+        if self.refused.as_ref().is_some_and(|refused| refused == video) {
+            return false;
+        }
+        if self.session.replace(packet.session) != Some(packet.session)
+            && let Some(running) = &mut self.running
+        {
+            running.process.backlog.interrupt();
+        }
+        if self.running.is_none() && !(packet.is_key && self.start(video)) {
+            return false;
+        }
+        let Some(running) = &mut self.running else { return false };
+        running.owe();
+        let size = packet.data.len() + if packet.is_key { video.parameter_sets.len() } else { 0 };
+        let wanted = size <= MAX_UNIT && (self.enabled || packet.is_key);
+        if !wanted || !running.process.backlog.takes(at_us, size, packet.is_key) {
+            running.process.backlog.interrupt();
+            return false;
+        }
+        let sets: &[u8] = if packet.is_key { &video.parameter_sets } else { &[] };
+        // A unit whose lengths do not add up goes nowhere, but its place in the stream is a hole.
+        let data = annex_b::from_mp4(sets, &packet.data).unwrap_or_default();
+        if data.is_empty() {
+            running.process.backlog.retract();
+            return false;
+        }
+        running.process.ask(&Request::Unit {
+            pts_us: at_us,
+            is_key: packet.is_key,
+            damaged: packet.lost_before > 0,
+            data,
+        });
+        true
+    }
+
+    /// Whether a decoder runs now.
+    fn start(&mut self, video: &VideoParameters) -> bool {
+        if Instant::now() < self.not_before {
+            return false;
+        }
+        let checked = sps::check(video.codec, &video.parameter_sets).map_err(|error| error.to_string());
+        let checked = checked.and_then(|_| {
+            if video.parameter_sets.len() > MAX_SETS {
+                Err("the stream's parameter sets are too long".to_owned())
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(why) = checked {
+            tracing::warn!(why, "motion is not looked for");
+            self.counters.set_trouble(Some(why));
+            self.refused = Some(video.clone());
+            return false;
+        }
+        self.refused = None;
+        let mut process = match Process::start(&self.exe) {
+            Ok(process) => process,
+            Err(error) => {
+                self.fail(&format!("the decoder process could not be started from {}: {error}", self.exe.display()));
+                return false;
+            }
+        };
+        process.ask(&Request::Parameters { codec: video.codec, sets: video.parameter_sets.clone() });
+        let now = Instant::now();
+        self.running = Some(Running {
+            process,
+            parameters: video.clone(),
+            since: now,
+            heard: now,
+            asked: VecDeque::new(),
+            next_tag: 0,
+            looks: 0,
+        });
+        true
+    }
+
+    fn ask(&mut self, asked: Asked, which: Which, max_width: u16) {
+        let Some(running) = &mut self.running else { return };
+        if running.asked.len() >= MOST_ASKED {
+            return;
+        }
+        running.owe();
+        let tag = running.next_tag;
+        running.next_tag = tag.wrapping_add(1);
+        running.asked.push_back((tag, asked));
+        running.process.ask(&Request::Picture { tag, which, max_width });
+    }
+
+    /// Deals with the replies that have arrived whole.
+    fn hear(&mut self) {
+        while let Some(running) = &mut self.running {
+            let reply = match running.process.reply() {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return,
+                Err(error) => return self.fail(&error.to_string()),
+            };
+            running.heard = Instant::now();
+            if let Err(why) = self.take(reply) {
+                return self.fail(&why);
+            }
+        }
+    }
+
+    fn take(&mut self, reply: Reply) -> Result<(), String> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        match reply {
+            Reply::Done { pictures } => {
+                if !running.process.backlog.answered() {
+                    return Err("the decoder answered what it was not asked".to_owned());
+                }
+                running.looks = 0;
+                self.counters.decoded.fetch_add(u64::from(pictures), Ordering::Relaxed);
+                self.counters.set_trouble(None);
+            }
+            Reply::Look { pts_us, corrupt, shape, cells } => {
+                running.looks += 1;
+                if running.looks > MOST_LOOKS || !running.process.backlog.may_show(pts_us) {
+                    return Err("the decoder shows what it was not given".to_owned());
+                }
+                if !self.enabled {
+                    return Ok(());
+                }
+                if corrupt {
+                    self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                    self.watcher.hold();
+                } else if let Some(event) = self.watcher.look(shape, &cells, pts_us) {
+                    self.ask(Asked::Thumbnail(event), Which::Look(pts_us), THUMBNAIL_WIDTH);
+                }
+            }
+            Reply::Jpeg { tag, data } => match running.asked.pop_front() {
+                Some((asked, _)) if asked != tag => return Err("the decoder answered out of order".to_owned()),
+                None => return Err("the decoder answered what it was not asked".to_owned()),
+                Some(_) if data.is_empty() => {}
+                // Whoever asked may have gone.
+                Some((_, Asked::Snapshot(asked))) => drop(asked.send(data)),
+                Some((_, Asked::Thumbnail(event))) => self.watcher.show(event, data),
+            },
+            Reply::Failed(sentence) => return Err(sentence),
+        }
+        Ok(())
+    }
+
+    /// Lets the decoder go and waits before the next.
+    fn fail(&mut self, why: &str) {
+        let now = Instant::now();
+        if self.running.take().is_some_and(|running| now - running.since >= HEALTHY) {
+            self.pause = FIRST_PAUSE;
+        }
+        tracing::warn!(why, pause_s = self.pause.as_secs(), "motion is not looked for until the decoder is back");
+        self.counters.restarts.fetch_add(1, Ordering::Relaxed);
+        self.counters.set_trouble(Some(why.to_owned()));
+        self.not_before = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.watcher.end();
+    }
+
+    /// When something must have happened.
+    fn deadline(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let answer =
+            self.running.as_ref().filter(|running| running.owes()).map_or(far, |running| running.heard + PATIENCE);
+        answer.min(self.watcher.last_look().map_or(far, |look| look + BLIND))
+    }
+
+    fn overdue(&mut self) {
+        let now = Instant::now();
+        if self.running.as_ref().is_some_and(|running| running.owes() && now >= running.heard + PATIENCE) {
+            self.fail(&format!("the decoder process did not answer for {} seconds", PATIENCE.as_secs()));
+        }
+        if self.watcher.last_look().is_some_and(|look| now >= look + BLIND) {
+            self.watcher.end();
+        }
+    }
+}
