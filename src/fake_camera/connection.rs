@@ -1,0 +1,376 @@
+//! One client: its requests, its session and its media, in one task. Never waits for another client.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::Camera;
+use super::digest::{self, Verdict};
+use super::request::{self, Parsed, Request, RequestError, Response};
+use super::sdp::{Description, TRACK};
+use super::session::{Player, Session};
+use super::stream::Stream;
+use super::transport::{Asked, Transport, UdpPair, choose};
+
+const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
+
+/// A client that takes no bytes for so long is dropped.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the `Session` header promises: silent UDP clients are dropped after it.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two sender reports.
+const REPORT_PERIOD: Duration = Duration::from_secs(5);
+
+/// Why a connection ended, other than by its client or by `stop`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    #[error("sent what is no request: {0}")]
+    Request(#[from] RequestError),
+    #[error("took no bytes for {} s", WRITE_LIMIT.as_secs())]
+    Stuck,
+    #[error("fell {0} pictures behind")]
+    Slow(u64),
+    #[error("was silent for {} s", SESSION_TIMEOUT.as_secs())]
+    Silent,
+    #[error("the stream ended")]
+    StreamEnded,
+}
+
+enum Happening {
+    Read(usize),
+    Picture(Result<Arc<super::nal::AccessUnit>, RecvError>),
+    Heard,
+    ReportDue,
+}
+
+pub(crate) struct Connection {
+    camera: Arc<Camera>,
+    socket: TcpStream,
+    local: SocketAddr,
+    peer: SocketAddr,
+    buffer: BytesMut,
+    nonce: String,
+    session: Option<Session>,
+    reports: Interval,
+}
+
+impl Connection {
+    pub(crate) fn new(camera: Arc<Camera>, socket: TcpStream, peer: SocketAddr) -> Result<Self, ConnectionError> {
+        socket.set_nodelay(true)?;
+        let mut reports = tokio::time::interval(REPORT_PERIOD);
+        reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            camera,
+            local: socket.local_addr()?,
+            socket,
+            peer,
+            buffer: BytesMut::with_capacity(4 * 1024),
+            nonce: new_nonce(),
+            session: None,
+            reports,
+        })
+    }
+
+    /// Serves the client until it goes, or until `stop`.
+    pub(crate) async fn serve(mut self, stop: CancellationToken) -> Result<(), ConnectionError> {
+        loop {
+            let happening = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                read = self.socket.read_buf(&mut self.buffer) => Happening::Read(read?),
+                happening = session_happening(self.session.as_mut(), &mut self.reports) => happening,
+            };
+            match happening {
+                Happening::Read(0) => return Ok(()),
+                Happening::Read(_) => self.answer_requests().await?,
+                Happening::Picture(Ok(unit)) => self.send_picture(&unit).await?,
+                Happening::Picture(Err(RecvError::Lagged(missed))) => return Err(ConnectionError::Slow(missed)),
+                Happening::Picture(Err(RecvError::Closed)) => return Err(ConnectionError::StreamEnded),
+                Happening::Heard => self.heard(),
+                Happening::ReportDue => self.report().await?,
+            }
+        }
+    }
+
+    async fn answer_requests(&mut self) -> Result<(), ConnectionError> {
+        loop {
+            match request::parse(&self.buffer) {
+                Ok(Parsed::Partial) => return Ok(()),
+                // Receiver reports: a sign of life, nothing more.
+                Ok(Parsed::Interleaved(length)) => {
+                    self.buffer.advance(length);
+                    self.heard();
+                }
+                Ok(Parsed::Request(request, length)) => {
+                    self.buffer.advance(length);
+                    self.heard();
+                    self.answer(&request).await?;
+                }
+                Err(error) => {
+                    let response = match error {
+                        RequestError::TooLong => Response::of(413, "Request Entity Too Large"),
+                        RequestError::Malformed => Response::of(400, "Bad Request"),
+                        RequestError::Version => Response::of(505, "RTSP Version Not Supported"),
+                    };
+                    self.write(&response.to_bytes(None)).await?;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: &Request) -> Result<(), ConnectionError> {
+        let response = match self.authorize(request) {
+            Some(refusal) => refusal,
+            None => match request.method.as_str() {
+                "OPTIONS" => Response::ok().with("Public", METHODS),
+                "DESCRIBE" => self.describe(request).await,
+                "SETUP" => self.setup(request).await,
+                "PLAY" => self.play(request).await,
+                "GET_PARAMETER" | "SET_PARAMETER" => self.keep_alive(request),
+                "TEARDOWN" => self.teardown(request),
+                "PAUSE" | "RECORD" | "ANNOUNCE" | "REDIRECT" => {
+                    Response::of(405, "Method Not Allowed").with("Allow", METHODS)
+                }
+                _ => Response::of(501, "Not Implemented").with("Public", METHODS),
+            },
+        };
+        self.write(&response.to_bytes(request.header("CSeq"))).await
+    }
+
+    /// `None` if the client may do this; else the answer that says no.
+    fn authorize(&mut self, request: &Request) -> Option<Response> {
+        if let Some(feature) = request.header("Require") {
+            return Some(Response::of(551, "Option not supported").with("Unsupported", feature));
+        }
+        let credentials = self.camera.credentials.as_ref().filter(|_| request.method != "OPTIONS")?;
+        let realm = &self.camera.realm;
+        let verdict = request
+            .header("Authorization")
+            .map_or(Verdict::Wrong, |header| digest::judge(header, &request.method, realm, &self.nonce, credentials));
+        if verdict == Verdict::Right {
+            return None;
+        }
+        self.nonce = new_nonce();
+        let challenge = digest::challenge(realm, &self.nonce, verdict);
+        Some(Response::of(401, "Unauthorized").with("WWW-Authenticate", challenge))
+    }
+
+    async fn describe(&mut self, request: &Request) -> Response {
+        if request.header("Accept").is_some_and(|types| !types.contains("application/sdp") && !types.contains("*/*")) {
+            return Response::of(406, "Not Acceptable");
+        }
+        let Some(stream) = self.stream(request.path()) else { return not_found() };
+        let Ok(parameters) = tokio::time::timeout(WRITE_LIMIT, stream.parameters()).await else {
+            return Response::of(503, "Service Unavailable");
+        };
+        let description = Description {
+            name: &self.camera.name,
+            serial: self.camera.identity.number(),
+            address: self.local.ip(),
+            parameters: &parameters,
+            fps: stream.fps(),
+        };
+        Response::ok()
+            .with("Content-Base", format!("{}/", base_of(&request.uri)))
+            .with_body("application/sdp", description.to_sdp())
+    }
+
+    async fn setup(&mut self, request: &Request) -> Response {
+        let path = request.path();
+        let path = path.strip_suffix(TRACK).map_or(path, |path| path.trim_end_matches('/'));
+        let Some(stream) = self.stream(path) else { return not_found() };
+        if let Some(session) = &self.session {
+            if session.player.is_some() {
+                return Response::of(455, "Method Not Valid in This State");
+            }
+            if request.header("Session").is_some() && !session.is_named(request) {
+                return session_not_found();
+            }
+        } else if request.header("Session").is_some() {
+            return session_not_found();
+        }
+        let transport = match request.header("Transport").and_then(choose) {
+            None => return Response::of(461, "Unsupported Transport"),
+            Some(Asked::Interleaved(channels)) => {
+                let (rtp, rtcp) = channels.unwrap_or((0, 1));
+                Transport::Interleaved { rtp, rtcp }
+            }
+            Some(Asked::Udp(rtp, rtcp)) => match UdpPair::bind(self.local.ip(), self.peer.ip(), (rtp, rtcp)).await {
+                Ok(pair) => Transport::Udp(Box::new(pair)),
+                Err(_) => return Response::of(500, "Internal Server Error"),
+            },
+        };
+        let now = self.camera.clock.monotonic();
+        let session = Session::new(path.to_owned(), stream, transport, now);
+        let response = Response::ok()
+            .with("Session", format!("{};timeout={}", session.id, SESSION_TIMEOUT.as_secs()))
+            .with("Transport", session.transport.header(session.ssrc()));
+        self.session = Some(session);
+        response
+    }
+
+    async fn play(&mut self, request: &Request) -> Response {
+        let Some(session) = self.session.as_mut().filter(|session| session.is_named(request)) else {
+            return session_not_found();
+        };
+        if session.player.is_none() {
+            let Ok(parameters) = tokio::time::timeout(WRITE_LIMIT, session.stream.parameters()).await else {
+                return Response::of(503, "Service Unavailable");
+            };
+            session.player = Some(Player::new(session.stream.subscribe(), parameters.codec, session.random));
+            self.reports.reset_immediately();
+        }
+        let Some(player) = &session.player else { return session_not_found() };
+        let url = format!("{}/{TRACK}", track_base(&request.uri));
+        let sequence = player.packetizer.next_sequence();
+        let time = player.packetizer.timestamp(session.stream.media_now());
+        Response::ok()
+            .with("Session", session.id.clone())
+            .with("Range", "npt=now-")
+            .with("RTP-Info", format!("url={url};seq={sequence};rtptime={time}"))
+    }
+
+    fn keep_alive(&mut self, request: &Request) -> Response {
+        match (&self.session, request.header("Session")) {
+            (Some(session), Some(_)) if session.is_named(request) => Response::ok().with("Session", session.id.clone()),
+            (_, Some(_)) => session_not_found(),
+            (_, None) => Response::ok(),
+        }
+    }
+
+    fn teardown(&mut self, request: &Request) -> Response {
+        match self.session.take_if(|session| session.is_named(request)) {
+            Some(session) => Response::ok().with("Session", session.id),
+            None => session_not_found(),
+        }
+    }
+
+    /// Every picture that goes to a client goes through here.
+    async fn send_picture(&mut self, unit: &super::nal::AccessUnit) -> Result<(), ConnectionError> {
+        let Some(Session { player: Some(player), transport, .. }) = &mut self.session else { return Ok(()) };
+        if !player.begins_or_goes_on(unit) {
+            return Ok(());
+        }
+        match transport {
+            Transport::Interleaved { rtp, .. } => {
+                let mut bytes = Vec::new();
+                player.packetizer.packetize(unit, |packet| put_frame(&mut bytes, *rtp, packet));
+                self.write(&bytes).await
+            }
+            Transport::Udp(pair) => {
+                let mut packets = Vec::new();
+                player.packetizer.packetize(unit, |packet| packets.push(packet.to_vec()));
+                for packet in packets {
+                    // A datagram that the kernel does not take is a datagram lost.
+                    let _ = pair.rtp.send_to(&packet, pair.rtp_to).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn report(&mut self) -> Result<(), ConnectionError> {
+        let now = self.camera.clock.monotonic();
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let Some(player) = &session.player else { return Ok(()) };
+        let (utc, media) = (self.camera.clock.now(), session.stream.media_now());
+        let report = player.packetizer.sender_report(utc, media, &self.camera.realm);
+        match &session.transport {
+            Transport::Interleaved { rtcp, .. } => {
+                let mut bytes = Vec::new();
+                put_frame(&mut bytes, *rtcp, &report);
+                self.write(&bytes).await
+            }
+            Transport::Udp(pair) => {
+                if now.since(session.heard) > SESSION_TIMEOUT {
+                    return Err(ConnectionError::Silent);
+                }
+                let _ = pair.rtcp.send_to(&report, pair.rtcp_to).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn heard(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.heard = self.camera.clock.monotonic();
+        }
+    }
+
+    fn stream(&self, path: &str) -> Option<Arc<Stream>> {
+        match path {
+            "main" => Some(Arc::clone(&self.camera.main)),
+            "sub" => Some(Arc::clone(&self.camera.sub)),
+            _ => None,
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+        let written = tokio::time::timeout(WRITE_LIMIT, self.socket.write_all(bytes)).await;
+        Ok(written.map_err(|_| ConnectionError::Stuck)??)
+    }
+}
+
+/// The next thing that concerns the session; never, if nothing plays. May be cancelled.
+async fn session_happening(session: Option<&mut Session>, reports: &mut Interval) -> Happening {
+    let Some(Session { player: Some(player), transport, .. }) = session else { return pending().await };
+    let receiver_report = async {
+        match transport {
+            Transport::Interleaved { .. } => pending().await,
+            Transport::Udp(pair) => {
+                // Read and forgotten; an error (a client's closed port) is no sign of life.
+                let mut datagram = [0; 1500];
+                if pair.rtcp.recv_from(&mut datagram).await.is_err() {
+                    pending::<()>().await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        picture = player.pictures.recv() => Happening::Picture(picture),
+        () = receiver_report => Happening::Heard,
+        _ = reports.tick() => Happening::ReportDue,
+    }
+}
+
+/// An interleaved frame (RFC 2326, 10.12).
+fn put_frame(bytes: &mut Vec<u8>, channel: u8, packet: &[u8]) {
+    bytes.extend_from_slice(&[b'$', channel]);
+    bytes.extend_from_slice(&u16::try_from(packet.len()).unwrap_or(u16::MAX).to_be_bytes());
+    bytes.extend_from_slice(packet);
+}
+
+/// A URL without query and trailing slashes.
+fn base_of(uri: &str) -> &str {
+    uri.split(['?', '#']).next().unwrap_or(uri).trim_end_matches('/')
+}
+
+fn track_base(uri: &str) -> &str {
+    let base = base_of(uri);
+    base.strip_suffix(TRACK).map_or(base, |base| base.trim_end_matches('/'))
+}
+
+fn not_found() -> Response {
+    Response::of(404, "Not Found")
+}
+
+fn session_not_found() -> Response {
+    Response::of(454, "Session Not Found")
+}
+
+fn new_nonce() -> String {
+    format!("{:032x}", u128::from_be_bytes(super::random()))
+}

@@ -1,0 +1,63 @@
+//! What a client has set up, and what it is being sent.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::units::Monotonic;
+
+use super::nal::{AccessUnit, Codec};
+use super::request::Request;
+use super::rtp::Packetizer;
+use super::stream::Stream;
+use super::transport::Transport;
+
+/// From SETUP to TEARDOWN.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) transport: Transport,
+    /// From PLAY on.
+    pub(crate) player: Option<Player>,
+    /// When the client last sent anything.
+    pub(crate) heard: Monotonic,
+    /// The packetizer begins with these.
+    pub(crate) random: [u8; 10],
+}
+
+impl Session {
+    pub(crate) fn new(path: String, stream: Arc<Stream>, transport: Transport, now: Monotonic) -> Self {
+        let id = format!("{:016X}", u64::from_be_bytes(super::random()));
+        Self { id, path, stream, transport, player: None, heard: now, random: super::random() }
+    }
+
+    /// Whether the request's `Session` header means this one.
+    pub(crate) fn is_named(&self, request: &Request) -> bool {
+        request.header("Session").is_some_and(|id| id.split(';').next() == Some(self.id.as_str()))
+    }
+
+    /// The source id of its packets.
+    pub(crate) fn ssrc(&self) -> u32 {
+        Packetizer::new(Codec::H264, self.random).ssrc()
+    }
+}
+
+/// From PLAY on.
+pub(crate) struct Player {
+    pub(crate) pictures: broadcast::Receiver<Arc<AccessUnit>>,
+    pub(crate) packetizer: Packetizer,
+    has_begun: bool,
+}
+
+impl Player {
+    pub(crate) fn new(pictures: broadcast::Receiver<Arc<AccessUnit>>, codec: Codec, random: [u8; 10]) -> Self {
+        Self { pictures, packetizer: Packetizer::new(codec, random), has_begun: false }
+    }
+
+    /// Whether a picture is to be sent: the first one must be a key frame.
+    pub(crate) fn begins_or_goes_on(&mut self, unit: &AccessUnit) -> bool {
+        self.has_begun |= unit.is_key;
+        self.has_begun
+    }
+}
