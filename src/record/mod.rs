@@ -2,4 +2,5 @@
 
 pub mod fmp4;
 mod provenance;
+pub mod reader;
 pub mod segment;

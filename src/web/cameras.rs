@@ -1,0 +1,162 @@
+//! The cameras and how they do: the page, the list, the newest picture.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::access::{Viewable, Viewer};
+use crate::camera::packet::VideoCodec;
+use crate::camera::status::{Link, StreamStatus};
+use crate::units::CameraId;
+use crate::web::board::OnBoard;
+use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::refusal::Refusal;
+use crate::web::site::{Peer, Site};
+use crate::web::words::{self, Show};
+use crate::web::{health, links};
+
+/// How long a snapshot may take to be decoded.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(4);
+
+#[derive(Template)]
+#[template(path = "cameras.html")]
+pub(crate) struct CamerasPage {
+    pub(crate) frame: Frame,
+    pub(crate) storage: String,
+    pub(crate) cameras: Vec<CameraInWords>,
+}
+
+/// One camera as the page says it. What ends in `|safe` in the template is a `<time>` element of our own.
+pub(crate) struct CameraInWords {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) state: &'static str,
+    pub(crate) words: &'static str,
+    pub(crate) error: Option<String>,
+    pub(crate) advice: &'static str,
+    pub(crate) since: Option<String>,
+    pub(crate) newest: Option<String>,
+    pub(crate) streams: Vec<StreamInWords>,
+    pub(crate) recording: &'static str,
+    pub(crate) motion: &'static str,
+}
+
+/// One stream of a camera.
+pub(crate) struct StreamInWords {
+    pub(crate) name: &'static str,
+    pub(crate) words: String,
+}
+
+/// `GET /cameras`.
+pub(crate) async fn page(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+) -> Result<Response, Refusal> {
+    let cameras = seen_by(&site, &viewer).await?.into_iter().map(|(camera, entry)| in_words(&site, &camera, &entry));
+    let cameras: Vec<_> = cameras.collect();
+    let storage = health::storage_in_words(&site).await;
+    let frame = Frame::inside(&site, &viewer, Place::Cameras, "Cameras").await?;
+    Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, cameras }))
+}
+
+/// The cameras on the board on which the viewer has any right.
+async fn seen_by(site: &Site, viewer: &Viewer) -> Result<Vec<(CameraId, OnBoard)>, Refusal> {
+    let rights = site.rights(viewer).await?;
+    let known = rights.into_iter().filter(|(_, rights)| rights.any());
+    Ok(known.filter_map(|(camera, _)| site.parts.board.get(&camera).map(|entry| (camera, entry))).collect())
+}
+
+fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
+    let now = site.parts.clock.now();
+    let status = entry.main.borrow().clone();
+    let mut streams = vec![StreamInWords { name: "Main stream", words: words::stream(&status) }];
+    if let Some(sub) = &entry.sub {
+        let sub = sub.borrow().clone();
+        let words = match sub.link {
+            Link::Streaming => words::stream(&sub),
+            ref link => words::state(link).into(),
+        };
+        streams.push(StreamInWords { name: "Small stream", words });
+    }
+    CameraInWords {
+        name: entry.name.clone(),
+        url: links::camera(camera),
+        state: status.link.name(),
+        words: words::state(&status.link),
+        error: words::trouble(&status),
+        advice: words::advice(&status.link),
+        since: Some(words::time(status.since, Show::Full, now)),
+        newest: status.last_picture.map(|newest| words::time(newest, Show::Ago, now)),
+        streams,
+        recording: match entry.record {
+            "continuous" => "everything",
+            "motion" => "around motion",
+            _ => "off",
+        },
+        motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
+    }
+}
+
+/// `GET /api/cameras`.
+pub(crate) async fn list(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+) -> Result<Json<Value>, Refusal> {
+    let cameras = seen_by(&site, &viewer).await?;
+    Ok(Json(cameras.iter().map(|(camera, entry)| as_json(&site, camera, entry)).collect()))
+}
+
+fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
+    let status = entry.main.borrow().clone();
+    let age = status.last_picture.map(|newest| site.parts.clock.now().since(newest).as_secs_f64());
+    json!({
+        "id": camera,
+        "name": entry.name,
+        "state": status.link.name(),
+        "since": status.since.as_unix_seconds(),
+        "error": words::trouble(&status),
+        "main": stream_as_json(&status),
+        "sub": entry.sub.as_ref().map(|sub| stream_as_json(&sub.borrow())),
+        "last_frame_age_s": age,
+        "recording": entry.record != "off" && status.link == Link::Streaming,
+        "motion": entry.detects_motion,
+    })
+}
+
+fn stream_as_json(status: &StreamStatus) -> Value {
+    let video = status.parameters.as_ref().map(|parameters| &parameters.video);
+    json!({
+        "codec": video.map(|video| match video.codec { VideoCodec::H264 => "h264", VideoCodec::H265 => "h265" }),
+        "width": video.map(|video| video.width),
+        "height": video.map(|video| video.height),
+        "fps": status.pictures_per_second,
+        "kbit_s": status.kbit_s,
+    })
+}
+
+/// `GET /api/cameras/{id}/snapshot.jpg`: the newest picture, decoded for this request.
+pub(crate) async fn snapshot(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    site.note(camera.viewer(), peer, "snapshot", camera.get(), None).await?;
+    let entry = site.parts.board.get(camera.get()).ok_or(Refusal::NotFound)?;
+    let (ask, answer) = oneshot::channel();
+    let picture = async {
+        entry.snapshots.send(ask).await.ok()?;
+        answer.await.ok()
+    };
+    let none = Refusal::Unavailable("there is no picture of this camera right now");
+    let jpeg = tokio::time::timeout(SNAPSHOT_PATIENCE, picture).await.ok().flatten().ok_or(none)?;
+    // The decoder took its time: whoever lost the right meanwhile gets nothing.
+    site.blocking(move || camera.still_allowed()).await?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}

@@ -1,0 +1,310 @@
+//! One camera's day: what was recorded, what moved, what is missing, and a player for any moment of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::{Right, Viewable};
+use crate::index::events::{self, EventFilter, EventRow};
+use crate::index::{gaps, segments};
+use crate::record::segment::Gap;
+use crate::units::{CameraId, UtcMicros, UtcSpan};
+use crate::web::activity::moment;
+use crate::web::events::{Choice, card};
+use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::refusal::{Refusal, unavailable};
+use crate::web::site::Site;
+use crate::web::words::{self, Show};
+use crate::web::links;
+
+/// Segments closer together than this are one stretch of footage: nobody can see the seam.
+const SEAM: Duration = Duration::from_millis(1500);
+
+/// The longest window of one question.
+const LONGEST_WINDOW: Duration = Duration::from_secs(32 * 24 * 3600);
+
+/// Events of one window at most.
+const MOST_EVENTS: u32 = 2000;
+
+#[derive(Template)]
+#[template(path = "day.html")]
+pub(crate) struct DayPage {
+    pub(crate) frame: Frame,
+    pub(crate) camera: String,
+    pub(crate) name: String,
+    pub(crate) others: Vec<Choice>,
+    pub(crate) date: String,
+    pub(crate) date_words: String,
+    pub(crate) before: String,
+    pub(crate) before_words: String,
+    pub(crate) after: Option<String>,
+    pub(crate) after_words: String,
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) at: String,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) events: Vec<String>,
+    pub(crate) gaps: Vec<GapInWords>,
+    pub(crate) may_export: bool,
+    pub(crate) save_start: f64,
+    pub(crate) save_end: f64,
+}
+
+/// One rectangle on the bar, in seconds since the day's start and in sixtieths of the bar's height.
+pub(crate) struct Mark {
+    pub(crate) class: &'static str,
+    pub(crate) x: f64,
+    pub(crate) width: f64,
+    pub(crate) y: u8,
+    pub(crate) height: u8,
+    pub(crate) words: String,
+}
+
+/// Missing time; `from` and `to` are `<time>` elements of our own.
+pub(crate) struct GapInWords {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) why: &'static str,
+}
+
+/// Which day and moment.
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    day: Option<String>,
+    t: Option<f64>,
+}
+
+/// What is known of a camera's time.
+struct Known {
+    /// Footage, merged, in order.
+    spans: Vec<UtcSpan>,
+    gaps: Vec<Gap>,
+    /// Newest first.
+    events: Vec<EventRow>,
+}
+
+/// `GET /cameras/{id}`.
+pub(crate) async fn page(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refusal> {
+    let now = site.parts.clock.now();
+    let zone = TimeZone::system();
+    let at = wanted.t.map(moment).transpose()?;
+    let date = match wanted.day {
+        Some(day) => day.parse().map_err(|_| Refusal::Bad("a day is written as 2026-11-21"))?,
+        None => date_of(at.unwrap_or(now), &zone),
+    };
+    let day = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
+    let known = known(&site, &camera, day).await?;
+    let name = site.parts.board.name(camera.get());
+    let rights = site.rights(camera.viewer()).await?;
+    let link = |date: Option<Date>| date.map(|date| (links::day(camera.get(), &date.to_string()), short(date)));
+    let (before, before_words) = link(date.yesterday().ok()).unwrap_or_default();
+    let after = link(date.tomorrow().ok().filter(|_| day.end() <= now));
+    let others = rights.iter().filter(|(_, rights)| rights.has(Right::History)).map(|(other, _)| Choice {
+        name: site.parts.board.name(other),
+        url: links::day(other, &date.to_string()),
+        is_chosen: other == camera.get(),
+    });
+    let saved = at.unwrap_or(day.start());
+    let page = DayPage {
+        others: others.collect(),
+        camera: camera.get().to_string(),
+        date: date.to_string(),
+        date_words: date.strftime("%A, %-d %B %Y").to_string(),
+        before,
+        before_words,
+        after: after.as_ref().map(|(url, _)| url.clone()),
+        after_words: after.map(|(_, words)| words).unwrap_or_default(),
+        start: day.start().as_unix_seconds(),
+        end: day.end().as_unix_seconds(),
+        at: at.map(|at| at.as_unix_seconds().to_string()).unwrap_or_default(),
+        marks: marks(&known, day, now),
+        events: known.events.iter().map(|row| card(&site, row)).collect(),
+        gaps: known.gaps.iter().map(|gap| gap_in_words(gap, now)).collect(),
+        may_export: rights.iter().any(|(other, rights)| other == camera.get() && rights.has(Right::Export)),
+        save_start: saved.as_unix_seconds(),
+        save_end: saved.plus(Duration::from_secs(60)).as_unix_seconds(),
+        frame: Frame::inside(&site, camera.viewer(), Place::Cameras, &name).await?,
+        name,
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// What `recordings` is asked.
+#[derive(Deserialize)]
+pub(crate) struct Window {
+    after: f64,
+    before: f64,
+}
+
+/// `GET /api/cameras/{id}/recordings?after=&before=`.
+pub(crate) async fn recordings(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Query(window): Query<Window>,
+) -> Result<Json<Value>, Refusal> {
+    let window = span(window.after, window.before)?;
+    if window.length() > LONGEST_WINDOW {
+        return Err(Refusal::Bad("ask for at most 32 days at once"));
+    }
+    let now = site.parts.clock.now();
+    let mut known = known(&site, &camera, window).await?;
+    known.events.reverse();
+    let seconds = |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
+    let gap = |gap: &Gap| {
+        json!({
+            "start": gap.span.start().as_unix_seconds(),
+            "end": gap.span.end().as_unix_seconds(),
+            "cause": gap.cause.name(),
+        })
+    };
+    let motion = |row: &EventRow| {
+        json!({
+            "start": row.start.as_unix_seconds(),
+            "end": row.end.unwrap_or(now).as_unix_seconds(),
+            "peak": row.peak,
+        })
+    };
+    Ok(Json(json!({
+        "spans": known.spans.iter().map(seconds).collect::<Vec<_>>(),
+        "gaps": known.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "motion": known.events.iter().map(motion).collect::<Vec<_>>(),
+    })))
+}
+
+/// The span of two Unix times of a query.
+pub(crate) fn span(start: f64, end: f64) -> Result<UtcSpan, Refusal> {
+    UtcSpan::new(moment(start)?, moment(end)?).ok_or(Refusal::Bad("the end is before the start"))
+}
+
+async fn known(site: &Site, camera: &Viewable<CameraId>, window: UtcSpan) -> Result<Known, Refusal> {
+    let id = camera.get().clone();
+    let open = site.parts.open.of(camera.get()).map(|open| open.span);
+    let filter = EventFilter {
+        cameras: vec![id.clone()],
+        after: Some(window.start()),
+        before: Some(window.end()),
+        limit: MOST_EVENTS,
+    };
+    let read = site.parts.readers.read(move |connection| {
+        let closed = segments::between(connection, &id, window)?;
+        Ok((closed, gaps::between(connection, &id, window)?, events::list(connection, &filter)?))
+    });
+    let (closed, gaps, events) =
+        read.await.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
+    let spans = merged(closed.iter().map(|segment| segment.span).chain(open), window);
+    Ok(Known { spans, gaps, events })
+}
+
+/// In order, within the window, with seams closed.
+fn merged(spans: impl IntoIterator<Item = UtcSpan>, window: UtcSpan) -> Vec<UtcSpan> {
+    let mut spans: Vec<_> = spans.into_iter().filter_map(|span| span.intersection(window)).collect();
+    spans.sort_by_key(|span| span.start());
+    let mut merged: Vec<UtcSpan> = Vec::new();
+    for span in spans {
+        if let Some(last) = merged.last_mut()
+            && span.start() <= last.end().plus(SEAM)
+        {
+            *last = UtcSpan::new(last.start(), last.end().max(span.end())).unwrap_or(*last);
+        } else {
+            merged.push(span);
+        }
+    }
+    merged
+}
+
+fn marks(known: &Known, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
+    let mark = |class, span: UtcSpan, y, height, words| {
+        let span = span.intersection(day)?;
+        let x = span.start().since(day.start()).as_secs_f64();
+        Some(Mark { class, x, width: span.length().as_secs_f64(), y, height, words })
+    };
+    let clock = |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
+    let footage = known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
+    let gaps = known.gaps.iter().filter_map(|gap| {
+        mark("bar-gap", gap.span, 54, 6, format!("missing {}: {}", clock(gap.span), words::cause(gap.cause)))
+    });
+    let motion = known.events.iter().filter_map(|row| {
+        // What is shorter than a hair of the bar is drawn as one.
+        let shown = row.start.plus(Duration::from_secs(90)).max(row.end.unwrap_or(now));
+        let span = UtcSpan::new(row.start, shown)?;
+        mark("bar-motion", span, 24, 36, format!("motion at {}", words::local(row.start, "%H:%M:%S")))
+    });
+    footage.chain(gaps).chain(motion).collect()
+}
+
+fn gap_in_words(gap: &Gap, now: UtcMicros) -> GapInWords {
+    GapInWords {
+        from: words::time(gap.span.start(), Show::Full, now),
+        to: words::time(gap.span.end(), Show::Full, now),
+        why: words::cause(gap.cause),
+    }
+}
+
+fn short(date: Date) -> String {
+    date.strftime("%a %-d %b").to_string()
+}
+
+fn date_of(moment: UtcMicros, zone: &TimeZone) -> Date {
+    moment.to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone()).date()
+}
+
+/// From midnight to midnight, which is 23 to 25 hours.
+fn span_of(date: Date, zone: &TimeZone) -> Option<UtcSpan> {
+    let midnight = |date: Date| {
+        let start = date.to_zoned(zone.clone()).ok()?;
+        Some(UtcMicros(start.timestamp().as_microsecond()))
+    };
+    UtcSpan::new(midnight(date)?, midnight(date.checked_add(1.day()).ok()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(start: i64, end: i64) -> UtcSpan {
+        UtcSpan::new(UtcMicros(start * 1_000_000), UtcMicros(end * 1_000_000)).expect("ordered")
+    }
+
+    #[test]
+    fn a_seam_is_closed_and_a_gap_is_not() {
+        let all = seconds(0, 1000);
+        assert_eq!(merged([seconds(60, 120), seconds(0, 60), seconds(121, 150)], all), [seconds(0, 150)]);
+        assert_eq!(merged([seconds(0, 60), seconds(62, 120)], all), [seconds(0, 60), seconds(62, 120)]);
+        assert_eq!(merged([seconds(0, 60)], seconds(30, 40)), [seconds(30, 40)]);
+    }
+
+    #[test]
+    fn a_day_of_the_time_change_has_23_or_25_hours() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a rule");
+        for (date, hours) in [((2026, 3, 29), 23), ((2026, 10, 25), 25), ((2026, 11, 21), 24)] {
+            let date = Date::new(date.0, date.1, date.2).expect("a date");
+            assert_eq!(span_of(date, &zone).expect("a span").length(), Duration::from_secs(hours * 3600));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merged_spans_are_in_order_and_apart(pairs in proptest::collection::vec((0_i64..500, 0_i64..60), 0..30)) {
+            let spans = pairs.iter().map(|(start, length)| seconds(*start, start + length));
+            let merged = merged(spans, seconds(0, 1000));
+            for pair in merged.windows(2) {
+                prop_assert!(pair[0].end() < pair[1].start());
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One event: its page, its picture, and changing it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::access::{Right, Viewable};
+use crate::index::audit::{self, Entry};
+use crate::index::events::{self, EventFilter, EventRow};
+use crate::media::thumbnail as pictures;
+use crate::web::events::{as_json, length};
+use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::refusal::{Refusal, unavailable};
+use crate::web::sign_in::require_json;
+use crate::web::site::{Peer, Site};
+use crate::web::words::{self, Show};
+use crate::web::{clips, links};
+
+/// The longest note, in characters; the database holds the same.
+const LONGEST_NOTE: usize = 2000;
+
+#[derive(Template)]
+#[template(path = "event.html")]
+#[expect(clippy::struct_excessive_bools, reason = "what a page shows or not, each by itself")]
+pub(crate) struct EventPage {
+    pub(crate) frame: Frame,
+    pub(crate) id: String,
+    pub(crate) camera_name: String,
+    pub(crate) start: String,
+    pub(crate) length: String,
+    pub(crate) zones: String,
+    pub(crate) peak: String,
+    pub(crate) is_kept: bool,
+    pub(crate) note: String,
+    pub(crate) clip: String,
+    pub(crate) file_name: String,
+    pub(crate) thumbnail: Option<String>,
+    pub(crate) day: String,
+    pub(crate) newer: Option<String>,
+    pub(crate) older: Option<String>,
+    pub(crate) may_change: bool,
+    pub(crate) may_delete: bool,
+}
+
+/// `GET /events/{event}`.
+pub(crate) async fn page(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+) -> Result<Response, Refusal> {
+    let now = site.parts.clock.now();
+    let row = event.get();
+    let rights = site.rights(event.viewer()).await?;
+    let may_change = rights.iter().any(|(camera, rights)| camera == event.camera() && rights.has(Right::Delete));
+    let (gate, viewer) = (site.parts.gate.clone(), event.viewer().clone());
+    let visible = site.blocking(move || gate.cameras(&viewer, Right::History)).await?;
+    let cameras: Vec<_> = visible.iter().map(|proof| proof.camera().clone()).collect();
+    let start = row.start;
+    let around = site.parts.readers.read(move |connection| {
+        let newer = events::newer(connection, &cameras, start)?;
+        let filter = EventFilter { cameras, after: None, before: Some(start), limit: 1 };
+        Ok((newer, events::list(connection, &filter)?.into_iter().next()))
+    });
+    let (newer, older) =
+        around.await.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
+    let name = site.parts.board.name(event.camera());
+    let frame = Frame::inside(&site, event.viewer(), Place::Events, &name).await?;
+    let page = EventPage {
+        frame,
+        id: row.id.to_string(),
+        start: words::time(row.start, Show::Full, now),
+        length: length(row, now),
+        zones: row.zones.join(", "),
+        peak: format!("{:.1} %", row.peak * 100.0),
+        is_kept: row.kept,
+        note: row.note.clone(),
+        clip: links::event_clip(row.id),
+        file_name: clips::file_name(&name, row.start),
+        thumbnail: row.has_thumbnail.then(|| links::thumbnail(row.id)),
+        day: links::moment(&row.camera, &words::local(row.start, "%Y-%m-%d"), row.start),
+        newer: newer.map(|row| links::event(row.id)),
+        older: older.map(|row| links::event(row.id)),
+        camera_name: name,
+        may_change,
+        may_delete: may_change,
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// `GET /api/events/{event}`.
+pub(crate) async fn get(Extension(event): Extension<Viewable<EventRow>>) -> Json<Value> {
+    Json(as_json(event.get()))
+}
+
+/// What may be changed of an event.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    kept: Option<bool>,
+    note: Option<String>,
+}
+
+/// `PUT /api/events/{event}`.
+pub(crate) async fn put(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    require_json(&headers)?;
+    let Change { kept, note } =
+        serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"kept\": true, \"note\": \"…\"} or one of them"))?;
+    if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
+        return Err(Refusal::Bad("a note has at most 2000 characters"));
+    }
+    let id = event.get().id;
+    let entry = entry(&site, &event, peer, "event-changed");
+    let written = site.parts.writer.write(move |tx| {
+        events::set(tx, id, kept, note)?;
+        audit::append(tx, &entry)
+    });
+    written.await.map_err(|error| unavailable("the change could not be saved; try again")(&error))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `DELETE /api/events/{event}`.
+pub(crate) async fn delete(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    let id = event.get().id;
+    let entry = entry(&site, &event, peer, "event-deleted");
+    let written = site.parts.writer.write(move |tx| {
+        events::remove(tx, id)?;
+        audit::append(tx, &entry)
+    });
+    written.await.map_err(|error| unavailable("the event could not be deleted; try again")(&error))?;
+    // The row is gone, so nobody can ask for the picture any more; its file follows, or is swept up at the next start.
+    let (footage, camera) = (site.parts.footage.clone(), event.camera().clone());
+    let removed = tokio::task::spawn_blocking(move || footage.remove_thumbnail(&camera, id)).await;
+    if let Ok(Err(error)) = removed {
+        tracing::debug!(%error, "an event that was deleted had no picture to remove");
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn entry(site: &Site, event: &Viewable<EventRow>, Peer(address): Peer, action: &str) -> Entry {
+    Entry {
+        at: site.parts.clock.now(),
+        user: Some(event.viewer().user()),
+        user_name: event.viewer().name().to_owned(),
+        action: action.into(),
+        camera: Some(event.camera().clone()),
+        span: crate::units::UtcSpan::new(event.get().start, event.get().end.unwrap_or(event.get().start)),
+        address: Some(address),
+        detail: event.get().id.to_string(),
+    }
+}
+
+/// `GET /api/events/{event}/thumbnail.jpg`.
+pub(crate) async fn thumbnail(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    if !event.get().has_thumbnail {
+        return Err(Refusal::NotFound);
+    }
+    site.note(event.viewer(), peer, "thumbnail", event.camera(), None).await?;
+    let footage = site.parts.footage.clone();
+    let read = tokio::task::spawn_blocking(move || pictures::read(&event, &footage)).await;
+    match read {
+        Ok(Ok(jpeg)) => Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "could not read the picture of an event");
+            Err(Refusal::NotFound)
+        }
+        Err(error) => Err(unavailable("the picture could not be read")(&error)),
+    }
+}
+

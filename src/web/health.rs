@@ -1,0 +1,60 @@
+//! Whether the recorder does its one job.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::web::gatekeeper;
+use crate::web::refusal::Refusal;
+use crate::web::site::Site;
+use crate::web::words;
+
+/// `GET /api/health`: to strangers only whether it lives; to viewers, how the cameras they may see and the disk do.
+pub(crate) async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    // One question to the database and one to the disk: both must answer.
+    let database = site.parts.readers.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(()))).await;
+    let footage = site.parts.footage.clone();
+    let disk = tokio::task::spawn_blocking(move || footage.space().is_ok()).await.unwrap_or(false);
+    let is_well = database.is_ok() && disk;
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut words = json!({ "status": if is_well { "ok" } else { "failing" } });
+    match gatekeeper::viewer(&site, &headers).await {
+        Err(Refusal::NotSignedIn) => {}
+        // With the database gone nobody can be told from a stranger.
+        Err(_) if !is_well => {}
+        Err(refusal) => return Err(refusal),
+        Ok(viewer) => {
+            let now = site.parts.clock.now();
+            let mut cameras = serde_json::Map::new();
+            for (camera, _) in site.rights(&viewer).await?.into_iter().filter(|(_, rights)| rights.any()) {
+                let Some(entry) = site.parts.board.get(&camera) else { continue };
+                let status = entry.main.borrow();
+                let said = json!({
+                    "name": entry.name,
+                    "state": status.link.name(),
+                    "words": words::state(&status.link),
+                    "trouble": words::trouble(&status),
+                    "last_frame_age_s": status.last_picture.map(|newest| now.since(newest).as_secs_f64()),
+                });
+                cameras.insert(camera.into(), said);
+            }
+            words["cameras"] = Value::Object(cameras);
+            words["storage"] = Value::String(storage_in_words(&site).await);
+        }
+    }
+    Ok((status, Json(words)).into_response())
+}
+
+/// How full the disk is.
+pub(crate) async fn storage_in_words(site: &Site) -> String {
+    let footage = site.parts.footage.clone();
+    match tokio::task::spawn_blocking(move || footage.space()).await {
+        Ok(Ok(space)) => format!("{} of {} are free on the recorder's disk.", space.free, space.total),
+        _ => "The recorder's disk does not answer.".into(),
+    }
+}
+

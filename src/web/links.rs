@@ -1,0 +1,71 @@
+//! Every address of a page or file, made in one place.
+
+use crate::units::{CameraId, EventId, UtcMicros};
+
+/// The live grid.
+pub(crate) const LIVE: &str = "/";
+/// The list of events.
+pub(crate) const EVENTS: &str = "/events";
+/// The cameras and how they do.
+pub(crate) const CAMERAS: &str = "/cameras";
+/// Who looked.
+pub(crate) const ACTIVITY: &str = "/activity";
+
+/// A camera's day: today.
+pub(crate) fn camera(camera: &CameraId) -> String {
+    format!("/cameras/{camera}")
+}
+
+/// A camera's day.
+pub(crate) fn day(camera: &CameraId, day: &str) -> String {
+    format!("/cameras/{camera}?day={day}")
+}
+
+/// A camera's day at a moment.
+pub(crate) fn moment(camera: &CameraId, day: &str, at: UtcMicros) -> String {
+    format!("/cameras/{camera}?day={day}&t={:.3}", at.as_unix_seconds())
+}
+
+/// An event's page.
+pub(crate) fn event(event: EventId) -> String {
+    format!("/events/{event}")
+}
+
+/// An event's picture.
+pub(crate) fn thumbnail(event: EventId) -> String {
+    format!("/api/events/{event}/thumbnail.jpg")
+}
+
+/// An event's clip.
+pub(crate) fn event_clip(event: EventId) -> String {
+    format!("/api/events/{event}/clip.mp4")
+}
+
+/// The list of events from a moment backwards, of one camera or all.
+pub(crate) fn events(camera: Option<&CameraId>, before: Option<UtcMicros>) -> String {
+    let mut query = Vec::new();
+    query.extend(camera.map(|camera| format!("camera={camera}")));
+    query.extend(before.map(|before| format!("before={:.6}", before.as_unix_seconds())));
+    if query.is_empty() { EVENTS.into() } else { format!("{EVENTS}?{}", query.join("&")) }
+}
+
+/// Where to go after signing in: only an address of this site.
+pub(crate) fn own_or_live(next: &str) -> &str {
+    let is_own = next.starts_with('/')
+        && !next[1..].starts_with(['/', '\\'])
+        && next.bytes().all(|c| c.is_ascii_graphic() && c != b'\\');
+    if is_own { next } else { LIVE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_nowhere_else() {
+        for foreign in ["", "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil", "/a\nb", "javascript:alert(1)", "/a b"] {
+            assert_eq!(own_or_live(foreign), LIVE, "{foreign:?}");
+        }
+        assert_eq!(own_or_live("/events?before=1"), "/events?before=1");
+    }
+}

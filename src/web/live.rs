@@ -1,0 +1,131 @@
+//! What the cameras see now: the page, and one WebSocket a picture.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::access::{Right, Viewable, Viewer};
+use crate::media::live::{self, LiveItem, Stream, Subscription};
+use crate::units::CameraId;
+use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::refusal::Refusal;
+use crate::web::site::{Peer, Site};
+use crate::web::{gatekeeper, links, words};
+
+#[derive(Template)]
+#[template(path = "live.html")]
+pub(crate) struct LivePage {
+    pub(crate) frame: Frame,
+    pub(crate) cameras: Vec<Tile>,
+}
+
+/// One camera in the grid.
+pub(crate) struct Tile {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) state: &'static str,
+    pub(crate) words: &'static str,
+    pub(crate) has_history: bool,
+}
+
+/// `GET /`.
+pub(crate) async fn page(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+) -> Result<Response, Refusal> {
+    let rights = site.rights(&viewer).await?;
+    let cameras = rights.into_iter().filter(|(_, rights)| rights.has(Right::Live)).filter_map(|(camera, rights)| {
+        let entry = site.parts.board.get(&camera)?;
+        let link = entry.main.borrow().link.clone();
+        Some(Tile {
+            url: links::camera(&camera),
+            id: camera.into(),
+            name: entry.name,
+            state: link.name(),
+            words: words::state(&link),
+            has_history: rights.has(Right::History),
+        })
+    });
+    let cameras = cameras.collect();
+    let frame = Frame::inside(&site, &viewer, Place::Live, "Live").await?;
+    Ok(answer(StatusCode::OK, &LivePage { frame, cameras }))
+}
+
+/// Which stream is asked for.
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    stream: Option<String>,
+}
+
+/// `GET /api/cameras/{id}/live?stream=main|sub`.
+pub(crate) async fn socket(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Extension(peer): Extension<Peer>,
+    Query(which): Query<Which>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let stream = match which.stream.as_deref() {
+        None | Some("main") => Stream::Main,
+        Some("sub") => Stream::Sub,
+        Some(_) => return Err(Refusal::Bad("stream is main or sub")),
+    };
+    site.note(camera.viewer(), peer, "live", camera.get(), None).await?;
+    let small_or_main = match stream {
+        // A camera without a small stream shows its main one in the grid.
+        Stream::Sub => live::subscribe(&camera, &site.parts.rings, Stream::Sub)
+            .or_else(|| live::subscribe(&camera, &site.parts.rings, Stream::Main)),
+        Stream::Main => live::subscribe(&camera, &site.parts.rings, Stream::Main),
+    };
+    let subscription = small_or_main.ok_or(Refusal::Unavailable("there is no picture of this camera right now"))?;
+    Ok(upgrade.max_message_size(1024).on_upgrade(move |socket| show(site, camera, subscription, socket)))
+}
+
+/// Sends until the camera, the viewer or the household ends it.
+async fn show(site: Arc<Site>, camera: Viewable<CameraId>, mut subscription: Subscription, mut socket: WebSocket) {
+    let _counted = site.count_viewer();
+    let mut revoked = pin!(gatekeeper::until_revoked(&site, &camera));
+    let refusal = loop {
+        let item = tokio::select! {
+            biased;
+            refusal = &mut revoked => break Some(refusal),
+            said = socket.recv() => match said {
+                // Viewers have nothing to say; pings are answered by the library.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_))) => continue,
+                _ => return,
+            },
+            item = subscription.next() => item,
+        };
+        let messages = match item {
+            LiveItem::Parameters { codecs, width, height, init } => {
+                let words = json!({ "codecs": codecs, "width": width, "height": height }).to_string();
+                vec![Message::Text(words.into()), Message::Binary(init)]
+            }
+            LiveItem::Fragment(fragment) => vec![Message::Binary(fragment)],
+            LiveItem::Ended => break None,
+        };
+        for message in messages {
+            // A viewer that does not read must not outlive its right either.
+            tokio::select! {
+                biased;
+                _ = &mut revoked => return,
+                sent = socket.send(message) => if sent.is_err() { return },
+            }
+        }
+    };
+    let (code, reason) = match refusal {
+        Some(_) => (close_code::POLICY, "sign in again"),
+        None => (close_code::AWAY, "the camera is gone"),
+    };
+    let farewell = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), socket.send(farewell)).await;
+}

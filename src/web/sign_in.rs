@@ -1,0 +1,257 @@
+//! Signing in and out: by form, by JSON, by a one-time link.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use crate::access::{Token, UserName, Viewer, password, throttle};
+use crate::index::audit::Entry;
+use crate::index::{sessions, sign_in_links, users};
+use crate::units::{Secret, UserId};
+use crate::web::cookie::{self, SESSION_LENGTH};
+use crate::web::frame::{Frame, page as answer};
+use crate::web::links;
+use crate::web::refusal::{Refusal, unavailable};
+use crate::web::site::{Peer, Site};
+
+/// Who has to wait before the next attempt.
+#[derive(Default)]
+pub(crate) struct Throttles(Mutex<throttle::Throttle>);
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignInPage {
+    pub(crate) frame: Frame,
+    pub(crate) next: String,
+    pub(crate) user: String,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_link.html")]
+pub(crate) struct SignInLinkPage {
+    pub(crate) frame: Frame,
+    pub(crate) token: String,
+}
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub(crate) struct Next {
+    next: Option<String>,
+}
+
+/// `GET /sign-in`.
+pub(crate) async fn page(Query(Next { next }): Query<Next>) -> Response {
+    let next = links::own_or_live(next.as_deref().unwrap_or_default()).to_owned();
+    let sign_in = SignInPage { frame: Frame::outside("Sign in"), next, user: String::new(), error: None };
+    answer(StatusCode::OK, &sign_in)
+}
+
+/// `POST /sign-in`, from the page's form.
+pub(crate) async fn by_form(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>, body: Bytes) -> Response {
+    let field = |name: &str| {
+        let mut fields = url::form_urlencoded::parse(&body);
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let (user, next) = (field("user"), field("next"));
+    let next = links::own_or_live(&next).to_owned();
+    match sign_in(&site, peer, &user, Secret::new(field("password"))).await {
+        Ok(token) => welcome(&site, &token, &next),
+        Err(refusal) => {
+            let error = Some(crate::web::words::sentence(&refusal.sentence()));
+            answer(refusal.status(), &SignInPage { frame: Frame::outside("Sign in"), next, user, error })
+        }
+    }
+}
+
+/// What a program sends to sign in.
+#[derive(Deserialize)]
+struct Login {
+    user: String,
+    password: String,
+}
+
+/// `POST /api/login`. Only JSON: a page elsewhere cannot send that without asking first.
+pub(crate) async fn by_json(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    require_json(&headers)?;
+    let Login { user, password } = serde_json::from_slice(&body)
+        .map_err(|_| Refusal::Bad("send {\"user\": \"…\", \"password\": \"…\"}"))?;
+    let token = sign_in(&site, peer, &user, Secret::new(password)).await?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie::set(&token, site.parts.over_tls))]).into_response())
+}
+
+/// Refuses bodies that a form on any page could have sent.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Refusal::Bad("send application/json"))
+    }
+}
+
+/// `GET /sign-in/{token}`: a page with a button, so that what merely fetches the link ahead does not use it up.
+pub(crate) async fn link_page(Path(token): Path<String>) -> Result<Response, Refusal> {
+    let token: Token = token.parse().map_err(|_| Refusal::NotFound)?;
+    let page = SignInLinkPage { frame: Frame::outside("Welcome"), token: token.expose() };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// `POST /sign-in/{token}`.
+pub(crate) async fn by_link(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    Path(token): Path<String>,
+) -> Result<Response, Refusal> {
+    let link = token.parse::<Token>().map_err(|_| Refusal::NotFound)?.hash();
+    let now = site.parts.clock.now();
+    let taken = site.parts.writer.write(move |tx| {
+        let Some(user) = sign_in_links::take(tx, &link, now)? else { return Ok(None) };
+        users::by_id(tx, user)
+    });
+    let taken = taken.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
+    let Some(user) = taken else {
+        let error = Some("This link was used already or is too old. Sign in with name and password.".to_owned());
+        let next = links::LIVE.to_owned();
+        let page = SignInPage { frame: Frame::outside("Sign in"), next, user: String::new(), error };
+        return Ok(answer(StatusCode::UNAUTHORIZED, &page));
+    };
+    let token = open_session(&site, peer, user.id, &user.name, "by a one-time link").await?;
+    Ok(welcome(&site, &token, links::LIVE))
+}
+
+/// `POST /sign-out`, from the button on every page.
+pub(crate) async fn sign_out(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    close_session(&site, &viewer, peer).await?;
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, "/sign-in")]).into_response();
+    forget(&site, response.headers_mut());
+    Ok(response)
+}
+
+/// `POST /api/logout`.
+pub(crate) async fn logout(
+    State(site): State<Arc<Site>>,
+    Extension(viewer): Extension<Viewer>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    close_session(&site, &viewer, peer).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    forget(&site, response.headers_mut());
+    Ok(response)
+}
+
+fn welcome(site: &Site, token: &str, next: &str) -> Response {
+    let headers = [(LOCATION, next.to_owned()), (SET_COOKIE, cookie::set(token, site.parts.over_tls))];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The browser drops the cookie, and what it may have kept.
+fn forget(site: &Site, headers: &mut HeaderMap) {
+    if let Ok(cookie) = cookie::clear(site.parts.over_tls).parse() {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    if let Ok(all) = "\"cache\", \"storage\"".parse() {
+        headers.insert("clear-site-data", all);
+    }
+}
+
+/// Checks name and password. A name that does not exist takes as long and is answered with the same words.
+async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Result<String, Refusal> {
+    let account = name.parse::<UserName>().map(|name| name.to_string().to_lowercase()).unwrap_or_default();
+    site.throttles.begin(&account, peer.0, site)?;
+    let wanted = account.clone();
+    let found = site.parts.readers.read(move |connection| users::by_name(connection, &wanted)).await;
+    let found = found.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
+    let turn = Arc::clone(&site.hashing).acquire_owned().await;
+    let phc = found.as_ref().map(|user| user.password_hash.clone());
+    let fits = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        password::verify_or_pretend(&password, phc.as_deref())
+    });
+    let fits = fits.await.map_err(|error| unavailable("the recorder could not check the password; try again")(&error))?;
+    match found {
+        Some(user) if fits => {
+            site.throttles.succeeded(&account, peer.0, site);
+            open_session(site, peer, user.id, &user.name, "").await
+        }
+        found => {
+            site.throttles.failed(&account, peer.0, site);
+            tracing::warn!(address = %peer.0, "somebody failed to sign in");
+            site.append(Entry {
+                at: site.parts.clock.now(),
+                user: found.as_ref().map(|user| user.id),
+                // What was typed is written down only if it is a user: people type passwords into the wrong field.
+                user_name: found.map_or_else(|| "somebody".into(), |user| user.name),
+                action: "sign-in-failed".into(),
+                camera: None,
+                span: None,
+                address: Some(peer.0),
+                detail: String::new(),
+            })
+            .await?;
+            Err(Refusal::WrongPassword)
+        }
+    }
+}
+
+async fn open_session(site: &Site, peer: Peer, user: UserId, name: &str, how: &str) -> Result<String, Refusal> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| unavailable("the recorder has no random numbers; try again")(&error))?;
+    let token = Token::from_random(random);
+    let hash = token.hash();
+    let now = site.parts.clock.now();
+    let entry = Entry {
+        at: now,
+        user: Some(user),
+        user_name: name.to_owned(),
+        action: "sign-in".into(),
+        camera: None,
+        span: None,
+        address: Some(peer.0),
+        detail: how.to_owned(),
+    };
+    let written = site.parts.writer.write(move |tx| {
+        sessions::insert(tx, &hash, user, now, now.plus(SESSION_LENGTH), sessions::Kind::Cookie)?;
+        crate::index::audit::append(tx, &entry)
+    });
+    written.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
+    tracing::info!(address = %peer.0, "somebody signed in");
+    Ok(token.expose())
+}
+
+async fn close_session(site: &Site, viewer: &Viewer, peer: Peer) -> Result<(), Refusal> {
+    let hash = *viewer.session();
+    let entry = Entry {
+        at: site.parts.clock.now(),
+        user: Some(viewer.user()),
+        user_name: viewer.name().to_owned(),
+        action: "sign-out".into(),
+        camera: None,
+        span: None,
+        address: Some(peer.0),
+        detail: String::new(),
+    };
+    let written = site.parts.writer.write(move |tx| {
+        sessions::remove(tx, &hash)?;
+        crate::index::audit::append(tx, &entry)
+    });
+    written.await.map(drop).map_err(|error| unavailable("the recorder could not sign you out; try again")(&error))
+}

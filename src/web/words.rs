@@ -1,0 +1,191 @@
+//! Plain words for a family: states, lengths, moments, and what to do. Pure.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::camera::status::{Link, StreamStatus};
+use crate::record::segment::GapCause;
+use crate::units::UtcMicros;
+
+/// Which part of a moment a reader needs. The names are those that `times.js` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Hour, minute.
+    Clock,
+    /// Day of the week, day, month.
+    Day,
+    /// Both.
+    Full,
+    /// How long ago.
+    Ago,
+}
+
+/// A moment as a `<time>` element: in the recorder's own time zone, which a script exchanges for the reader's.
+pub(crate) fn time(moment: UtcMicros, show: Show, now: UtcMicros) -> String {
+    let (name, words) = match show {
+        Show::Clock => ("clock", local(moment, "%H:%M")),
+        Show::Day => ("day", local(moment, "%A, %-d %B")),
+        Show::Full => ("full", local(moment, "%A, %-d %B, %H:%M:%S")),
+        Show::Ago => ("ago", format!("{} ago", length(now.since(moment)))),
+    };
+    // Only digits, ASCII letters of jiff's own and punctuation of ours come together here: nothing to escape.
+    format!("<time datetime=\"{moment}\" data-show=\"{name}\">{words}</time>")
+}
+
+/// In the recorder's own time zone, by a `strftime` format of ours.
+pub(crate) fn local(moment: UtcMicros, format: &str) -> String {
+    let timestamp = moment.to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
+    timestamp.to_zoned(TimeZone::system()).strftime(format).to_string()
+}
+
+/// A length, with one or two units: `8 seconds`, `3 minutes`, `2 hours`, `5 days`.
+pub(crate) fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let many = |count: u64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    match seconds {
+        0..=99 => many(seconds, "second"),
+        100..=5_999 => many((seconds + 30) / 60, "minute"),
+        6_000..=172_799 => many((seconds + 1_800) / 3_600, "hour"),
+        _ => many(seconds / 86_400, "day"),
+    }
+}
+
+/// Where a stream stands.
+pub(crate) fn state(link: &Link) -> &'static str {
+    match link {
+        Link::Waiting { .. } => "Not reachable, trying again",
+        Link::Connecting => "Connecting",
+        Link::Verifying => "Checking that it is the right camera",
+        Link::Streaming => "Live",
+        Link::Refused { .. } => "Something else answered",
+        Link::Paused => "Switched off by the household",
+    }
+}
+
+/// What went wrong, if the household should know.
+pub(crate) fn trouble(status: &StreamStatus) -> Option<String> {
+    match (&status.link, &status.error) {
+        (Link::Refused { expected, found }, _) => {
+            Some(format!("Expected {expected}, but {found} answered. Nothing is recorded from it."))
+        }
+        (Link::Streaming | Link::Paused, _) => None,
+        (_, Some(error)) => Some(sentence(error)),
+        (Link::Waiting { .. }, None) => Some("The camera does not answer.".into()),
+        _ => None,
+    }
+}
+
+/// What to do about it.
+pub(crate) fn advice(link: &Link) -> &'static str {
+    match link {
+        Link::Refused { .. } => {
+            "If you exchanged or reset the camera yourself, adopt it anew; if not, look at what is connected in its place."
+        }
+        _ => {
+            "Look whether it has power and is on the network. If its password or address changed, correct it in the \
+             configuration. The recorder keeps trying by itself."
+        }
+    }
+}
+
+/// Whether a stream has been without pictures for long enough that every page should say so.
+pub(crate) fn is_alarming(status: &StreamStatus, now: UtcMicros) -> bool {
+    match status.link {
+        Link::Streaming | Link::Paused => false,
+        Link::Refused { .. } => true,
+        _ => now.since(status.last_picture.unwrap_or(status.since)) > Duration::from_secs(20),
+    }
+}
+
+/// A stream in numbers, as `1920 × 1080, 15 pictures a second, 2.1 Mbit/s`.
+pub(crate) fn stream(status: &StreamStatus) -> String {
+    let Some(parameters) = &status.parameters else { return "not known yet".into() };
+    let mut words = format!("{} × {}", parameters.video.width, parameters.video.height);
+    if status.pictures_per_second > 0.0 {
+        // Writing to a string cannot fail.
+        let _ = write!(words, ", {:.0} pictures a second", status.pictures_per_second);
+    }
+    if status.kbit_s >= 1000.0 {
+        let _ = write!(words, ", {:.1} Mbit/s", status.kbit_s / 1000.0);
+    } else if status.kbit_s > 0.0 {
+        let _ = write!(words, ", {:.0} kbit/s", status.kbit_s);
+    }
+    let _ = write!(words, ", {}", match parameters.video.codec {
+        crate::camera::packet::VideoCodec::H264 => "H.264",
+        crate::camera::packet::VideoCodec::H265 => "H.265",
+    });
+    words
+}
+
+/// Why time is missing.
+pub(crate) fn cause(cause: GapCause) -> &'static str {
+    match cause {
+        GapCause::CameraUnreachable => "the camera could not be reached",
+        GapCause::CameraStalled => "the camera sent no pictures",
+        GapCause::PacketLoss => "pictures were lost on the network",
+        GapCause::DiskSlow => "the disk was too slow",
+        GapCause::DiskError => "the disk refused to write",
+        GapCause::Restart => "the recorder was not running",
+    }
+}
+
+/// What an audit row's action means, after the name of who did it; the camera's name follows where there is one.
+pub(crate) fn action(action: &str) -> &str {
+    match action {
+        "live" => "watched live",
+        "snapshot" => "saw the newest picture of",
+        "playback" => "watched footage of",
+        "clip" => "saved footage of",
+        "event-clip" => "watched an event of",
+        "thumbnail" => "saw pictures of events of",
+        "event-changed" => "changed an event of",
+        "event-deleted" => "deleted an event of",
+        "sign-in" => "signed in",
+        "sign-in-failed" => "failed to sign in",
+        "sign-out" => "signed out",
+        other => other,
+    }
+}
+
+/// With a capital and a full stop, as a sentence on a page.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut characters = text.chars();
+    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect();
+    if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_as_people_say_them() {
+        for (seconds, words) in
+            [(0, "0 seconds"), (1, "1 second"), (99, "99 seconds"), (120, "2 minutes"), (7_200, "2 hours"), (90_000, "25 hours"), (200_000, "2 days")]
+        {
+            assert_eq!(length(Duration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn a_camera_that_was_never_seen_becomes_an_alarm_after_twenty_seconds() {
+        let status = StreamStatus::new(UtcMicros(0));
+        assert!(!is_alarming(&status, UtcMicros(20_000_000)));
+        assert!(is_alarming(&status, UtcMicros(20_000_001)));
+        let refused = StreamStatus { link: Link::Refused { expected: "a".into(), found: "b".into() }, ..status };
+        assert!(is_alarming(&refused, UtcMicros(0)));
+    }
+
+    #[test]
+    fn an_error_becomes_a_sentence() {
+        assert_eq!(sentence("no route to 192.168.1.20"), "No route to 192.168.1.20.");
+        assert_eq!(sentence(""), "");
+    }
+}

@@ -1,0 +1,155 @@
+// @ts-check
+// One live picture: fragments over a WebSocket into Media Source; single pictures where that cannot be decoded.
+
+import { Feed, canPlay, hasMediaSource } from "./media.js";
+import { Pictures } from "./pictures.js";
+
+const LATEST_TOLERATED = 1.6; // seconds behind the newest picture before we hurry
+const LOST = 4; // seconds behind before we jump
+const SILENCE_MS = 8000; // without a byte: the line is dead, whatever the socket says
+
+export class Live {
+  /** @type {WebSocket | null} */ #socket = null;
+  /** @type {Feed | null} */ #feed = null;
+  /** @type {Pictures | null} */ #pictures = null;
+  #attempt = 0;
+  #timer = 0;
+  #heard = 0;
+  #running = false;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {HTMLElement} saying where the state is said in words
+   * @param {string} camera
+   * @param {"main" | "sub"} stream
+   */
+  constructor(video, saying, camera, stream) {
+    this.video = video;
+    this.saying = saying;
+    this.camera = camera;
+    this.stream = stream;
+    this.wake = () => {
+      if (this.#running && document.visibilityState === "visible" && Date.now() - this.#heard > SILENCE_MS) this.#connect();
+    };
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#say("Connecting…");
+    document.addEventListener("visibilitychange", this.wake);
+    globalThis.addEventListener("online", this.wake);
+    this.watchdog = setInterval(() => this.#watch(), 500);
+    this.#connect();
+  }
+
+  stop() {
+    this.#running = false;
+    document.removeEventListener("visibilitychange", this.wake);
+    globalThis.removeEventListener("online", this.wake);
+    clearInterval(this.watchdog);
+    this.#drop();
+  }
+
+  /** @param {string} words */
+  #say(words) {
+    if (this.saying.textContent !== words) this.saying.textContent = words;
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#feed?.close();
+    this.#feed = null;
+    this.#pictures?.stop();
+    this.#pictures = null;
+  }
+
+  #connect() {
+    this.#drop();
+    if (!this.#running) return;
+    if (!hasMediaSource) return this.#showPictures("This browser shows single pictures");
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${this.camera}/live?stream=${this.stream}`);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#heard = Date.now();
+    socket.onmessage = (message) => {
+      if (socket !== this.#socket) return;
+      this.#heard = Date.now();
+      if (typeof message.data === "string") this.#begin(JSON.parse(message.data));
+      else this.#feed?.append(message.data);
+    };
+    socket.onclose = (event) => {
+      if (socket === this.#socket) this.#again(event.code === 1008 ? "Signed out" : "Connection lost, trying again…");
+    };
+  }
+
+  /** @param {{codecs: string, width: number, height: number}} parameters */
+  #begin({ codecs, width, height }) {
+    const frame = this.video.parentElement;
+    if (frame && width && height) frame.style.aspectRatio = `${Math.max(width / height, 1.2)}`;
+    if (!canPlay(codecs)) {
+      if (this.stream === "main" && codecs.startsWith("hvc1")) {
+        this.stream = "sub"; // the small stream is often coded more simply
+        return this.#connect();
+      }
+      return this.#showPictures("This browser cannot play this camera; single pictures");
+    }
+    this.#feed?.close();
+    const feed = new Feed(this.video, (why) => {
+      console.warn(this.camera, why);
+      if (feed === this.#feed) this.#again("Trying again…");
+    });
+    feed.keep = 8;
+    this.#feed = feed;
+    feed.use(codecs);
+  }
+
+  /** @param {string} words */
+  #again(words) {
+    this.#drop();
+    if (!this.#running) return;
+    this.#say(words);
+    this.#attempt += 1;
+    const wait = Math.min(15000, 400 * 2 ** Math.min(this.#attempt, 6)) * (0.7 + 0.6 * Math.random());
+    this.#timer = setTimeout(() => this.#connect(), wait);
+    // The page was signed out elsewhere, or the session is over: say so instead of trying for ever.
+    if (this.#attempt % 3 === 1) {
+      fetch("/api/me").then(({ status }) => status === 401 && location.reload(), () => {});
+    }
+  }
+
+  /** @param {string} words */
+  #showPictures(words) {
+    this.#drop();
+    this.#say(words);
+    this.#pictures = new Pictures(this.video, this.camera, () => this.#again("Connection lost, trying again…"));
+    this.#pictures.start();
+  }
+
+  /** Twice a second: stay near the newest picture, and notice a dead line. */
+  #watch() {
+    if (document.visibilityState !== "visible") return;
+    const range = this.#feed?.ranges().at(-1);
+    if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again("No picture arrives, trying again…");
+    if (!range) return;
+    const { video } = this;
+    const [start, end] = range;
+    const behind = end - video.currentTime;
+    if (video.currentTime < start || behind > LOST || behind < -0.5) {
+      // To the newest, but not to the very edge, where it would stall at once.
+      video.currentTime = Math.max(start, end - 0.3);
+      video.playbackRate = 1;
+    } else {
+      video.playbackRate = behind > LATEST_TOLERATED ? 1.15 : 1;
+    }
+    if (video.paused) video.play().catch(() => {});
+    if (video.readyState >= 2) {
+      this.#say("");
+      this.#attempt = 0;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// @ts-check
+// Times in the reader's own time zone and language; the server wrote them in the recorder's.
+
+const formats = {
+  clock: new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }),
+  day: new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }),
+  full: new Intl.DateTimeFormat(undefined, {
+    weekday: "long", day: "numeric", month: "long", hour: "numeric", minute: "2-digit", second: "2-digit",
+  }),
+};
+
+/** @param {number} seconds */
+export function ago(seconds) {
+  const format = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
+  if (seconds < 5) return "just now";
+  if (seconds < 100) return format.format(-Math.round(seconds), "second");
+  if (seconds < 6000) return format.format(-Math.round(seconds / 60), "minute");
+  if (seconds < 172800) return format.format(-Math.round(seconds / 3600), "hour");
+  return format.format(-Math.round(seconds / 86400), "day");
+}
+
+/** Rewrites every time on the page. */
+export function localise() {
+  for (const element of document.querySelectorAll("time[data-show]")) {
+    const moment = new Date(element.getAttribute("datetime") ?? "");
+    const show = element.getAttribute("data-show") ?? "";
+    if (Number.isNaN(moment.getTime())) continue;
+    if (show === "ago") element.textContent = ago((Date.now() - moment.getTime()) / 1000);
+    else if (show in formats) element.textContent = formats[/** @type {keyof typeof formats} */ (show)].format(moment);
+    element.setAttribute("title", moment.toLocaleString());
+  }
+}
