@@ -156,6 +156,38 @@ async fn a_file_with_b_frames_arrives_in_decode_order_and_whole() {
 }
 
 #[tokio::test]
+async fn sound_that_can_be_filed_comes_along_after_the_first_key_frame() {
+    let Some(mut camera) = Camera::start(&["--mount", "/main=h264:live:320x240@15+aac", "--frames", "45"]) else {
+        return;
+    };
+    let packets = all_of(&mut camera, |target| target, 45).await;
+    assert_eq!((packets[0].track, packets[0].is_key), (Track::Video, true));
+    let (pictures, sound): (Vec<_>, Vec<_>) = packets.into_iter().partition(|packet| packet.track == Track::Video);
+    assert_complete(&pictures, 45, 6000, VideoCodec::H264);
+    let parameters = sound[0].parameters.audio.as_ref().expect("sound");
+    assert_eq!((parameters.sample_rate, &parameters.sample_entry[4..8]), (16_000, &b"mp4a"[..]));
+    assert_eq!(parameters.rfc6381, "mp4a.40.2");
+    assert!(
+        sound.windows(2).all(|pair| pair[1].pts.ticks - pair[0].pts.ticks == 1024),
+        "AAC has 1,024 samples a packet"
+    );
+    let seconds = |packet: &Packet| Duration::from_micros(packet.pts.as_micros().unsigned_abs()).as_secs_f64();
+    assert!((seconds(&sound[0]) - seconds(&pictures[0])).abs() < 0.5, "both tracks have one zero");
+    assert!((30..=60).contains(&sound.len()), "{} packets of 64 ms in 3 s", sound.len());
+}
+
+#[tokio::test]
+async fn sound_that_cannot_be_filed_or_is_not_wanted_is_left_out() {
+    for sound in ["pcmu", "aac"] {
+        let mount = format!("/main=h264:live:320x240@15+{sound}");
+        let Some(mut camera) = Camera::start(&["--mount", &mount, "--frames", "15"]) else { return };
+        let packets = all_of(&mut camera, |target| Target { audio: sound == "pcmu", ..target }, 15).await;
+        assert_complete(&packets, 15, 6000, VideoCodec::H264);
+        assert_eq!(packets[0].parameters.audio, None);
+    }
+}
+
+#[tokio::test]
 async fn the_password_is_given_where_digest_is_asked_for() {
     let arguments =
         ["--mount", "/main=h264:live:320x240@15", "--frames", "15", "--user", "viewer", "--password", "open sesame"];

@@ -34,8 +34,8 @@ impl Camera {
             println!("skipped: GStreamer's RTSP server is not installed");
             return None;
         };
-        let url = line["ready"].as_str().expect("ready first");
-        camera.address = url.strip_prefix("rtsp://").and_then(|u| u.split('/').next()).expect("a URL").to_owned();
+        let address = line["ready"].as_str().and_then(|url| url.split('/').nth(2)).expect("ready first");
+        address.clone_into(&mut camera.address);
         Some(camera)
     }
 

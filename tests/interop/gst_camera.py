@@ -4,8 +4,8 @@
     gst_camera.py --listen 127.0.0.1:0 --mount /main=h264:live --mount /sub=h265:live:320x240@10 --mount /file=clip.mp4
                   [--user U --password P] [--frames N] [--key-every N] [--transport tcp|udp|both] [--verbose]
 
-A mount is `h264:live` or `h265:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow) or an MP4 file
-with H.264 or H.265, which is played once, in real time. `--frames` ends a live mount after so many pictures. `--user` asks
+A mount is `h264:live` or `h265:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow, and `+aac` or
+`+pcmu` for a tone) or an MP4 file with H.264 or H.265, of which the pictures are played once, in real time. `--frames` ends a live mount after so many pictures. `--user` asks
 for a digest. One line on standard output is one JSON object:
 
     {"ready": "rtsp://127.0.0.1:40123/main"}            it listens (one line per mount)
@@ -37,6 +37,13 @@ ENCODERS = {
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={key_every} option-string=log-level=none",
 }
 
+TONE = "audiotestsrc name=tone is-live=true ! audio/x-raw,rate={rate},channels=1 ! {encoder} name=pay1 pt=97"
+SOUNDS = {
+    "": "",
+    "aac": TONE.format(rate=16000, encoder="avenc_aac ! aacparse ! rtpmp4gpay"),
+    "pcmu": TONE.format(rate=8000, encoder="mulawenc ! rtppcmupay"),
+}
+
 
 def say(**words):
     print(json.dumps(words), flush=True)
@@ -61,7 +68,8 @@ class Mount(GstRtspServer.RTSPMediaFactory):
 
     @staticmethod
     def pipeline(source, options):
-        codec, _, rest = source.partition(":")
+        video, _, sound = source.partition("+")
+        codec, _, rest = video.partition(":")
         if codec in ENCODERS and rest.split(":")[0] == "live":
             size = rest.split(":")[1] if ":" in rest else "640x360@15"
             (width, _, height), fps = size.split("@")[0].partition("x"), size.split("@")[1]
@@ -70,11 +78,13 @@ class Mount(GstRtspServer.RTSPMediaFactory):
                 f"videotestsrc name=scene is-live=true pattern=ball "
                 f"! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 ! {encoder} ! {codec}parse"
             )
+            tone = SOUNDS[sound]
         else:
+            tone = ""
             kind = Mount.codec_of(source)
             codec = kind
             head = f'filesrc location="{source}" ! qtdemux ! {kind}parse'
-        return f"( {head} ! rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
+        return f"( {head} ! rtp{codec}pay name=pay0 pt=96 config-interval=-1 {tone} )"
 
     @staticmethod
     def codec_of(file):
@@ -97,9 +107,10 @@ class Mount(GstRtspServer.RTSPMediaFactory):
 
     def end(self, media):
         say(mount=self.path, event="end")
-        scene = media.get_element().get_child_by_name("scene")
-        if scene:
-            scene.send_event(Gst.Event.new_eos())
+        for name in ("scene", "tone"):
+            source = media.get_element().get_child_by_name(name)
+            if source:
+                source.send_event(Gst.Event.new_eos())
 
     def left(self, _pad, info, media):
         if self.frames and self.sent >= self.frames:

@@ -72,7 +72,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "exact in binary")]
     fn rates_look_back_five_seconds_and_fall_to_zero() {
         let mut meter = Meter::default();
         for n in 0..200 {

@@ -51,8 +51,9 @@ pub struct Target {
 
 /// Runs one stream until `stop`: connects, hands each packet to `sink`, and connects again with growing waits.
 ///
-/// `sink` must not block: the camera waits meanwhile. In each session the first packet of a track comes with known
-/// parameters, and the first video packet is a key frame; so is the first one after something could not be understood.
+/// `sink` must not block: the camera waits meanwhile. Each session begins with a key frame, sound included; what comes
+/// before it is of no use to anybody. So does the video after something that could not be understood. A camera whose
+/// sound or pictures were merely lost on the way is handed on as it is, with `lost_before`.
 /// `status` is kept up to date: changes at once, rates each second. Once `stop` is cancelled it returns within about two
 /// seconds, which the camera gets to take our leave; it must run within a tokio runtime with timers and I/O.
 pub async fn run(
@@ -101,10 +102,15 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 Over::Failed(error) => error,
             };
             let Action::Wait(wait) = self.step(Input::Failed(&error)) else { continue };
-            tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
+            let told = Some(error.to_string());
+            if self.status.borrow().error == told {
+                tracing::debug!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "still no stream");
+            } else {
+                tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
+            }
             let until = self.clock.now().plus(wait);
             self.status.send_modify(|status| {
-                status.error = Some(error.to_string());
+                status.error = told;
                 (status.pictures_per_second, status.kbit_s) = (0.0, 0.0);
             });
             self.tell(Link::Waiting { until });
@@ -175,7 +181,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         let session = self.opened;
         self.opened += 1;
         self.skipped = 0;
-        let mut wait_for_key = true;
+        let (mut begun, mut wait_for_key) = (false, true);
         let mut meter = Meter::default();
         let mut deadline = Instant::now() + self.machine.limit();
         let mut tell = tokio::time::interval(TELL);
@@ -218,9 +224,12 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                     continue;
                 }
             }
-            let video = frame.track == Track::Video;
-            if self.hand_on(frame, session) && video {
-                wait_for_key = false;
+            if frame.track == Track::Audio {
+                if begun {
+                    self.hand_on(frame, session);
+                }
+            } else if self.hand_on(frame, session) {
+                (begun, wait_for_key) = (true, false);
             }
         }
     }

@@ -187,7 +187,7 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
     let recordable = |name: &str| matches!(name, "h264" | "h265");
     let video = streams.iter().position(|stream| stream.media() == "video" && recordable(stream.encoding_name()));
     let Some(video) = video else {
-        let codec = streams.iter().find(|stream| stream.media() == "video").map(|stream| stream.encoding_name());
+        let codec = streams.iter().find(|stream| stream.media() == "video").map(retina::client::Stream::encoding_name);
         let codec = crate::camera::session::error::first_line(codec.unwrap_or("no pictures"));
         return Err(CameraError::UnsupportedCodec { codec });
     };
@@ -200,11 +200,11 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
             Some(ParametersRef::Audio(parameters)) if target.audio && audio.is_none() => parameters::audio(parameters),
             _ => None,
         };
-        match parameters {
-            Some(parameters) => audio = Some((track, parameters)),
-            None => tracing::info!(
-                camera = %target.camera, media = ?stream.media(), encoding = ?stream.encoding_name(), "a track is left out"
-            ),
+        if parameters.is_some() {
+            audio = parameters.map(|parameters| (track, parameters));
+        } else {
+            let (media, encoding) = (stream.media(), stream.encoding_name());
+            tracing::info!(camera = %target.camera, ?media, ?encoding, "a track is left out");
         }
     }
     Ok(Tracks { video, audio })
