@@ -6,10 +6,24 @@
 //!
 //! It never caches: every question about a person goes to the database, so that a right taken away is gone.
 
+pub mod audit;
+pub mod cameras;
 mod column;
+pub mod events;
+pub mod gaps;
+pub mod garbage;
+pub mod installation;
 pub mod migration;
 mod open;
 mod reader;
+mod records;
+pub mod rights;
+pub mod segments;
+pub mod sessions;
+pub mod sign_in_links;
+#[cfg(test)]
+mod testing;
+pub mod users;
 mod writer;
 
 pub use open::{APPLICATION_ID, OpenError, open};

@@ -30,6 +30,7 @@ CREATE TABLE users (
   password_hash TEXT NOT NULL                         -- PHC string of Argon2id
     CHECK (password_hash GLOB '$argon2id$*')
 ) STRICT;
+CREATE INDEX users_by_role ON users (role);
 
 -- Who is signed in.
 CREATE TABLE sessions (

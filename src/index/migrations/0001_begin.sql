@@ -19,6 +19,7 @@ CREATE TABLE users (
   password_hash TEXT NOT NULL
     CHECK (password_hash GLOB '$argon2id$*')
 ) STRICT;
+CREATE INDEX users_by_role ON users (role);
 CREATE TABLE sessions (
   hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
   user INTEGER NOT NULL
