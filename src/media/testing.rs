@@ -1,17 +1,20 @@
 //! What the tests of this module share: a household that may be changed under a proof, and film to cut.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::access::{Gate, Records, RecordsError, Right, Rights, Role, SessionRow, Token, TokenHash, Viewable};
 use crate::camera::packet::{AudioParameters, Packet, StreamParameters, Track, VideoCodec, VideoParameters};
+use crate::disk::Footage;
+use crate::media::Recording;
 use crate::record::fmp4::{self, Provenance, Sample, TrackRun};
 use crate::record::reader;
-use crate::units::{CameraId, Clock, MediaTicks, Monotonic, UserId, UtcMicros};
+use crate::units::{CameraId, Clock, InstallationId, MediaTicks, Monotonic, SegmentId, UserId, UtcMicros, UtcSpan};
 
 /// One user who may do everything with every camera, until that is taken.
 #[derive(Default)]
@@ -180,6 +183,67 @@ impl Film {
 #[expect(clippy::disallowed_methods, reason = "a test reads what it made")]
 pub(crate) fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).expect("a file")
+}
+
+/// A storage folder, and what is recorded in it.
+pub(crate) struct Storage {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) footage: Footage,
+    pub(crate) household: Arc<Household>,
+}
+
+impl Storage {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let footage = Footage::open(folder.path(), InstallationId::from_random([7; 16])).expect("a storage folder");
+        Self { folder, footage, household: Arc::default() }
+    }
+
+    /// Records pictures `from..to` of the film as a segment that starts at `start`.
+    pub(crate) fn record(&self, camera: &str, film: &Film, from: usize, to: usize, start: UtcMicros) -> Recording {
+        let segment = SegmentId::from_random(start.0.to_be_bytes());
+        let provenance = Provenance { camera: id(camera), installation: self.footage.installation(), segment, start };
+        let (bytes, ticks) = film.segment(from, to, Some(&provenance));
+        let mut part = self.footage.create_part(&id(camera), start).expect("a part file");
+        part.append(&bytes).expect("appended");
+        let (path, size) = part.close().expect("closed");
+        Recording {
+            id: segment,
+            camera: id(camera),
+            span: UtcSpan::starting_at(start, Duration::from_micros(ticks * 100 / 9)),
+            path,
+            size,
+            codecs: film.parameters.video.rfc6381.clone(),
+            width: film.parameters.video.width,
+            height: film.parameters.video.height,
+            is_open: false,
+        }
+    }
+
+    /// Keeps bytes beside the footage, for a player to open.
+    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+}
+
+/// What a player shows: each picture's time in microseconds and the digest of its pixels.
+pub(crate) fn shown(path: &Path) -> Vec<(i64, String)> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "warning", "-threads", "1", "-i"])
+        .arg(path)
+        .args(["-an", "-fps_mode", "passthrough", "-enc_time_base", "1:1000000", "-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg");
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "ffmpeg {}: {complaints}", path.display());
+    let text = String::from_utf8(output.stdout).expect("text");
+    let frame = |line: &str| {
+        let fields: Vec<_> = line.split(',').map(str::trim).collect();
+        (fields[2].parse().expect("a time"), fields[5].to_owned())
+    };
+    text.lines().filter(|line| !line.starts_with('#')).map(frame).collect()
 }
 
 /// What `ffprobe` says about a file, as `key=value` lines; everything it complains about ends the test.
