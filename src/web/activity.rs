@@ -94,9 +94,9 @@ pub(crate) async fn list(
     Ok(Json(rows.iter().map(as_json).collect()))
 }
 
-/// Newest first. Owners see all, others what concerns cameras they may see, and themselves.
+/// Newest first. Owners see all, others what concerns cameras they may see.
 async fn rows(site: &Site, viewer: &Viewer, window: &Window) -> Result<Vec<AuditRow>, Refusal> {
-    let moment = |seconds: Option<f64>| seconds.map(|seconds| moment(seconds)).transpose();
+    let moment = |seconds: Option<f64>| seconds.map(self::moment).transpose();
     let (after, before) = (moment(window.after)?, moment(window.before)?);
     let limit = window.limit.unwrap_or(PAGE).clamp(1, 1000);
     let cameras = if viewer.role() == Role::Owner {
@@ -105,7 +105,7 @@ async fn rows(site: &Site, viewer: &Viewer, window: &Window) -> Result<Vec<Audit
         let rights = site.rights(viewer).await?;
         Some(rights.into_iter().filter(|(_, rights)| rights.any()).map(|(camera, _)| camera).collect())
     };
-    let filter = AuditFilter { after, before, limit, cameras, user: viewer.user() };
+    let filter = AuditFilter { cameras, after, before, limit };
     let rows = site.parts.readers.read(move |connection| audit::list(connection, &filter)).await;
     rows.map_err(|error| unavailable("the recorder's database does not answer; try again in a moment")(&error))
 }

@@ -1,6 +1,7 @@
 //! One event: its page, its picture, and changing it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::body::Bytes;
@@ -8,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ use crate::access::{Right, Viewable};
 use crate::index::audit::{self, Entry};
 use crate::index::events::{self, EventFilter, EventRow};
 use crate::media::thumbnail as pictures;
+use crate::units::{CameraId, UtcMicros, UtcSpan};
 use crate::web::events::{as_json, length};
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
@@ -63,7 +66,7 @@ pub(crate) async fn page(
     let cameras: Vec<_> = visible.iter().map(|proof| proof.camera().clone()).collect();
     let start = row.start;
     let around = site.parts.readers.read(move |connection| {
-        let newer = events::newer(connection, &cameras, start)?;
+        let newer = newer_than(connection, &cameras, start)?;
         let filter = EventFilter { cameras, after: None, before: Some(start), limit: 1 };
         Ok((newer, events::list(connection, &filter)?.into_iter().next()))
     });
@@ -159,7 +162,7 @@ fn entry(site: &Site, event: &Viewable<EventRow>, Peer(address): Peer, action: &
         user_name: event.viewer().name().to_owned(),
         action: action.into(),
         camera: Some(event.camera().clone()),
-        span: crate::units::UtcSpan::new(event.get().start, event.get().end.unwrap_or(event.get().start)),
+        span: UtcSpan::new(event.get().start, event.get().end.unwrap_or(event.get().start)),
         address: Some(address),
         detail: event.get().id.to_string(),
     }
@@ -187,3 +190,16 @@ pub(crate) async fn thumbnail(
     }
 }
 
+
+/// The event that began next after a moment. Lists are newest first, so ever longer windows are asked until one holds some.
+fn newer_than(connection: &Connection, cameras: &[CameraId], start: UtcMicros) -> rusqlite::Result<Option<EventRow>> {
+    let after = Some(start.plus(Duration::from_micros(1)));
+    for window in [Some(3_600), Some(86_400), Some(30 * 86_400), None] {
+        let before = window.map(|seconds| start.plus(Duration::from_secs(seconds)));
+        let filter = EventFilter { cameras: cameras.to_vec(), after, before, limit: events::LIST_LIMIT };
+        if let Some(next) = events::list(connection, &filter)?.pop() {
+            return Ok(Some(next));
+        }
+    }
+    Ok(None)
+}

@@ -82,7 +82,8 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
     let now = site.parts.clock.now();
-    let (rows, visible) = find(&site, &viewer, &Wanted { limit: Some(PAGE), ..wanted }).await?;
+    let wanted = Wanted { limit: Some(PAGE), ..wanted };
+    let (rows, visible) = find(&site, &viewer, &wanted).await?;
     let chosen = wanted.camera.as_deref().and_then(|camera| visible.iter().find(|known| known.as_str() == camera));
     let mut choices =
         vec![Choice { name: "All".into(), url: links::EVENTS.into(), is_chosen: wanted.camera.is_none() }];

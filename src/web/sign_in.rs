@@ -1,6 +1,5 @@
 //! Signing in and out: by form, by JSON, by a one-time link.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
@@ -9,13 +8,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::Extension;
 use serde::Deserialize;
 
-use crate::access::{Token, UserName, Viewer, password, throttle};
+use crate::access::throttle::Throttle;
+use crate::access::{Token, Viewer, password};
 use crate::index::audit::Entry;
-use crate::index::{sessions, sign_in_links, users};
-use crate::units::{Secret, UserId};
+use crate::index::sessions::{self, SessionKind};
+use crate::index::{sign_in_links, users};
+use crate::units::{Clock, Secret, UserId};
 use crate::web::cookie::{self, SESSION_LENGTH};
 use crate::web::frame::{Frame, page as answer};
 use crate::web::links;
@@ -24,7 +25,20 @@ use crate::web::site::{Peer, Site};
 
 /// Who has to wait before the next attempt.
 #[derive(Default)]
-pub(crate) struct Throttles(Mutex<throttle::Throttle>);
+pub(crate) struct Throttles(Mutex<Throttle>);
+
+impl Throttles {
+    /// Leave to verify a password; counts as failed until [`Throttles::succeeded`].
+    fn begin(&self, account: &str, Peer(address): Peer, clock: &Clock) -> Result<(), Refusal> {
+        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let leave = throttle.begin(account, address, clock.monotonic());
+        leave.map_err(|wait| Refusal::TooMany(wait.as_secs().saturating_add(1)))
+    }
+
+    fn succeeded(&self, account: &str, Peer(address): Peer) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account, address);
+    }
+}
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -175,9 +189,8 @@ fn forget(site: &Site, headers: &mut HeaderMap) {
 
 /// Checks name and password. A name that does not exist takes as long and is answered with the same words.
 async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Result<String, Refusal> {
-    let account = name.parse::<UserName>().map(|name| name.to_string().to_lowercase()).unwrap_or_default();
-    site.throttles.begin(&account, peer.0, site)?;
-    let wanted = account.clone();
+    site.throttles.begin(name, peer, &site.parts.clock)?;
+    let wanted = name.to_owned();
     let found = site.parts.readers.read(move |connection| users::by_name(connection, &wanted)).await;
     let found = found.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
     let turn = Arc::clone(&site.hashing).acquire_owned().await;
@@ -189,11 +202,10 @@ async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Resul
     let fits = fits.await.map_err(|error| unavailable("the recorder could not check the password; try again")(&error))?;
     match found {
         Some(user) if fits => {
-            site.throttles.succeeded(&account, peer.0, site);
+            site.throttles.succeeded(name, peer);
             open_session(site, peer, user.id, &user.name, "").await
         }
         found => {
-            site.throttles.failed(&account, peer.0, site);
             tracing::warn!(address = %peer.0, "somebody failed to sign in");
             site.append(Entry {
                 at: site.parts.clock.now(),
@@ -229,7 +241,7 @@ async fn open_session(site: &Site, peer: Peer, user: UserId, name: &str, how: &s
         detail: how.to_owned(),
     };
     let written = site.parts.writer.write(move |tx| {
-        sessions::insert(tx, &hash, user, now, now.plus(SESSION_LENGTH), sessions::Kind::Cookie)?;
+        sessions::insert(tx, &hash, user, now, now.plus(SESSION_LENGTH), SessionKind::Cookie)?;
         crate::index::audit::append(tx, &entry)
     });
     written.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
