@@ -1,1 +1,15 @@
-//! …
+//! Who may see what: users' names, passwords, sessions, roles, rights, and the gate with its proof.
+//!
+//! Pure: rows and the time go in, a verdict comes out. It asks its rows through [`Records`], keeps none of them, and never
+//! does I/O or SQL itself. Whatever cannot be answered is refused ([`Denied::Unavailable`]); nothing here fails open.
+
+mod gate;
+pub mod password;
+mod role;
+mod token;
+mod user_name;
+
+pub use gate::{Denied, Gate, OfCamera, Records, RecordsError, SessionRow, Viewable, Viewer};
+pub use role::{Right, Rights, Role};
+pub use token::{ParseTokenError, Token, TokenHash};
+pub use user_name::{ParseUserNameError, UserName};

@@ -1,1 +1,31 @@
-//! …
+//! One SQLite database: what is on disk, what happened, who may see it, who looked.
+//!
+//! One connection writes, on a thread of its own ([`WriterThread`]); a few read-only ones answer questions ([`Readers`]).
+//! SQL stands in the module of its table; `schema.sql` explains every column. Footage's truth is its files, so what is lost
+//! here of `segments` can be found again; users, rights and the audit log have no other home.
+//!
+//! It never caches: every question about a person goes to the database, so that a right taken away is gone.
+
+pub mod audit;
+pub mod cameras;
+mod column;
+pub mod events;
+pub mod gaps;
+pub mod garbage;
+pub mod installation;
+pub mod migration;
+mod open;
+mod reader;
+mod records;
+pub mod rights;
+pub mod segments;
+pub mod sessions;
+pub mod sign_in_links;
+#[cfg(test)]
+mod testing;
+pub mod users;
+mod writer;
+
+pub use open::{APPLICATION_ID, OpenError, open};
+pub use reader::{ReadError, Readers};
+pub use writer::{WriteError, Writer, WriterThread};

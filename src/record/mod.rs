@@ -10,6 +10,7 @@ pub mod missing;
 pub mod open;
 mod provenance;
 pub mod queue;
+pub mod reader;
 mod recording;
 pub mod segment;
 pub mod task;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::access::OfCamera;
 use crate::units::{ByteLen, CameraId, SegmentId, UtcSpan};
 
 /// A segment whose file is complete, synced, renamed, and its folder synced: the only thing that may become a row.
@@ -27,6 +28,12 @@ pub struct ClosedSegment {
     pub height: u32,
 }
 
+impl OfCamera for ClosedSegment {
+    fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+}
+
 /// The segment that is being written: readable up to `synced` bytes, at a fragment's border.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSegment {
@@ -46,6 +53,12 @@ pub struct OpenSegment {
     pub width: u32,
     /// Picture height in pixels.
     pub height: u32,
+}
+
+impl OfCamera for OpenSegment {
+    fn camera(&self) -> &CameraId {
+        &self.camera
+    }
 }
 
 /// Time that should have been recorded and was not.

@@ -1,0 +1,177 @@
+//! Opening the database file, and what every connection is told.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::index::{Readers, Writer, WriterThread, migration, writer};
+
+/// In the file's header, so that `file` and this program know it: "HrWa".
+pub const APPLICATION_ID: i32 = 0x4872_5761;
+
+/// How long a connection waits for another process (a `hearthwatch user add`) to finish its transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer program wrote it.
+    #[error(
+        "{path} was written by a newer Hearthwatch (schema {found}, this one knows {known}); install that version again, or \
+         go back to the copy {path}.before-{found} if there is one",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// An older program wrote it, and this command may not change it.
+    #[error("{path} has schema {found} and this program needs {known}; start the daemon once to bring it up", path = path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The schema needed.
+        known: i64,
+    },
+    /// Somebody else's.
+    #[error("{path} is not a database of Hearthwatch; move it away", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file could not be made.
+    #[error("could not make {path}: {source}", path = path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The copy before a migration could not be made.
+    #[error("could not copy the database to {path} before changing its schema, so it was left as it is: {source}", path = path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// SQLite says no.
+    #[error("could not open the database {path}: {source}", path = path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// Opens the database for the daemon or for a command that changes it: makes it if there is none, brings an older one up to
+/// this program's schema (leaving a copy beside it, `<path>.before-<schema>`), refuses a newer one. Blocking.
+///
+/// Nothing is written before the returned thread runs.
+pub fn open(path: &Path) -> Result<(WriterThread, Writer, Readers), OpenError> {
+    let conn = writable(path)?;
+    let readers = Readers::open(path)?;
+    let (thread, writer) = writer::pair(conn, path.to_owned());
+    Ok((thread, writer, readers))
+}
+
+fn writable(path: &Path) -> Result<Connection, OpenError> {
+    create_private(path)?;
+    let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let mut conn = connect_writer(path).map_err(sqlite)?;
+    let found = ours(&conn, path)?;
+    if (1..migration::NEWEST).contains(&found) {
+        copy(&conn, path, found)?;
+    }
+    migration::run(&mut conn, APPLICATION_ID).map_err(sqlite)?;
+    Ok(conn)
+}
+
+/// The writing connection, without a look at what is in the file.
+pub(super) fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    // FULL: each commit is on the disk before its caller hears of it. A right that was taken away, a password that was
+    // changed or a look that was noted must not come back to life with the power. Rows of footage alone could be found again
+    // after NORMAL, but they share the transactions, and a few commits a second cost a disk little.
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    Ok(conn)
+}
+
+/// A connection that cannot write.
+pub(super) fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// The schema's number, if this program may use the file.
+pub(super) fn ours(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let marked: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+    let found = migration::version(conn).map_err(sqlite)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sqlite)?;
+    let empty = marked == 0 && found == 0 && tables == 0;
+    if !empty && (marked != APPLICATION_ID || found < 1) {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if found > migration::NEWEST {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: migration::NEWEST });
+    }
+    Ok(found)
+}
+
+/// An empty file that only its owner reads, if there is none: it will hold password hashes. SQLite gives the files beside it
+/// the same mode.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Create { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A complete, synced copy beside the database, in place only once it is complete.
+fn copy(conn: &Connection, path: &Path, found: i64) -> Result<(), OpenError> {
+    let beside = |suffix: String| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let (copy, unfinished) = (beside(format!(".before-{found}")), beside(format!(".before-{found}.unfinished")));
+    let failed = |source| OpenError::Copy { path: copy.clone(), source };
+    copy_to(conn, &unfinished).map_err(failed)?;
+    fs::rename(&unfinished, &copy).map_err(|error| failed(error.into()))?;
+    sync_folder(path).map_err(|error| failed(error.into()))
+}
+
+fn copy_to(conn: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    // VACUUM INTO takes an empty file as it takes none, and an empty file can be made private first.
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    let name = to.to_str().ok_or("the path is not UTF-8")?;
+    conn.execute("VACUUM INTO ?1", [name])?;
+    Ok(file.sync_all()?)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    OpenOptions::new().read(true).open(folder)?.sync_all()
+}

@@ -1,0 +1,57 @@
+//! A stretch of one camera's footage as one MP4 that any player can seek in, without transcoding.
+//!
+//! The file is never made: its tables are, and its data are slices of segment files read when they are sent. Data begin at
+//! the key frame before the wanted start, and an edit list lets playing begin exactly at it.
+
+mod plan;
+mod table;
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::access::{Right, Viewable};
+use crate::disk::Footage;
+use crate::media::assembly::{Assembly, STAY_OPEN};
+use crate::media::clip::plan::Plan;
+use crate::media::source::{self, Recording};
+use crate::media::{MediaError, needs};
+use crate::units::{CameraId, UtcSpan};
+
+/// The longest clip.
+pub const MAX_LENGTH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Puts a clip together from these recordings, oldest first. Blocking.
+fn assemble(
+    proof: &Viewable<CameraId>,
+    span: UtcSpan,
+    recordings: Vec<Viewable<Recording>>,
+    footage: &Footage,
+) -> Result<Assembly, MediaError> {
+    needs(proof, &[Right::Export, Right::History])?;
+    if span.length() > MAX_LENGTH {
+        return Err(MediaError::TooLong("24 hours"));
+    }
+    let mut plan = Plan::new(span);
+    let mut files = Vec::new();
+    let mut content = Sha256::new();
+    content.update(span.start().0.to_be_bytes());
+    content.update(span.end().0.to_be_bytes());
+    for recording in recordings {
+        let (file, segment) = match source::open_segment(&recording, footage) {
+            // Retention takes the oldest; what is left is still wanted.
+            Err(MediaError::Gone) => continue,
+            opened => opened?,
+        };
+        content.update(recording.get().id.to_bytes());
+        content.update(segment.intact_len.to_be_bytes());
+        plan.add(files.len(), recording.get().span, &segment)?;
+        files.push((recording, (files.len() < STAY_OPEN).then_some(file)));
+    }
+    let digest = content.finalize();
+    let etag = format!("\"{}\"", digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    Ok(Assembly::new(proof, footage, files, plan.finish()?, etag))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+//! Live pictures: a ring with the last groups of pictures of each stream, and viewers who read from it.
+//!
+//! A viewer is a place in the ring, not a queue: it takes what it has not had yet, and one who falls further behind than the
+//! ring reaches goes on at the newest key frame. So a slow viewer costs nothing, holds nothing back and harms nobody, and a
+//! session pushes without ever waiting. Each picture is wrapped for Media Source once, by the first who asks, and shared.
+//! Sound is left out: its clock would have to be tied to the pictures' before either is complete.
+
+mod timeline;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::access::{Right, Viewable};
+use crate::camera::packet::{Packet, StreamParameters, Track, VideoParameters};
+use crate::media::live::timeline::{Timeline, Times};
+use crate::record::fmp4::{self, Sample, TrackRun};
+use crate::units::CameraId;
+
+/// The most that one ring holds, in bytes of pictures. A group larger than this is not kept: viewers wait for the next.
+const MAX_BYTES: usize = 16 << 20;
+/// The most pictures that one ring holds.
+const MAX_PICTURES: usize = 2_000;
+/// How often a viewer's right is asked for again.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// Which of a camera's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// The large one, which is recorded.
+    Main,
+    /// The small one, for the grid and for motion.
+    Sub,
+}
+
+impl Stream {
+    /// The name in URLs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Sub => "sub",
+        }
+    }
+
+    /// The stream of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Main, Self::Sub].into_iter().find(|stream| stream.name() == name)
+    }
+}
+
+/// What a viewer is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveItem {
+    /// How the fragments that follow are coded. Comes first, and again whenever it changes.
+    Parameters {
+        /// RFC 6381, of the pictures, as `avc1.4d401f`.
+        codecs: String,
+        /// Picture width in pixels.
+        width: u32,
+        /// Picture height in pixels.
+        height: u32,
+        /// `ftyp` and `moov`.
+        init: Bytes,
+    },
+    /// One picture: a `moof` and a `mdat`. The first one is a key frame. Times go on from one viewer to the next, so they
+    /// begin anywhere: a player seeks to the start of what it has buffered.
+    Fragment(Bytes),
+    /// Nothing more comes: the stream ended or began anew, or the viewer's right is gone.
+    Ended,
+}
+
+/// Every camera's rings. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Rings(Arc<RwLock<ByStream>>);
+
+type ByStream = HashMap<(CameraId, Stream), Arc<Ring>>;
+
+impl Rings {
+    /// No rings; one is made by the first packet of each stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a packet of this camera's stream. Never waits; sound is ignored.
+    ///
+    /// Invariant: the caller is the one session of that camera's stream, whose identity was verified.
+    pub fn push(&self, camera: &CameraId, stream: Stream, packet: &Packet) {
+        if packet.track != Track::Video {
+            return;
+        }
+        let ring = self.ring(camera, stream).unwrap_or_else(|| {
+            let mut rings = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(rings.entry((camera.clone(), stream)).or_default())
+        });
+        ring.push(packet);
+    }
+
+    /// Ends a stream: its viewers are told so and its pictures are forgotten.
+    pub fn end(&self, camera: &CameraId, stream: Stream) {
+        let mut rings = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Dropping the map's share would do for nobody who still holds the ring.
+        if let Some(ring) = rings.remove(&(camera.clone(), stream)) {
+            ring.state().begin_era();
+            ring.changed.send_replace(());
+        }
+    }
+
+    /// How many watch each stream now.
+    pub fn viewers(&self) -> Vec<(CameraId, Stream, usize)> {
+        let rings = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let count = |((camera, stream), ring): (&(CameraId, Stream), &Arc<Ring>)| {
+            (camera.clone(), *stream, ring.changed.receiver_count())
+        };
+        rings.iter().map(count).collect()
+    }
+
+    fn ring(&self, camera: &CameraId, stream: Stream) -> Option<Arc<Ring>> {
+        let rings = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        rings.get(&(camera.clone(), stream)).map(Arc::clone)
+    }
+}
+
+/// The last groups of pictures of one stream.
+#[derive(Debug, Default)]
+pub struct Ring {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+impl Ring {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, packet: &Packet) {
+        self.state().push(packet);
+        self.changed.send_replace(());
+    }
+}
+
+/// How a stretch of pictures is coded.
+#[derive(Debug)]
+struct Coding {
+    parameters: VideoParameters,
+    init: Bytes,
+}
+
+impl Coding {
+    fn new(parameters: &StreamParameters) -> Arc<Self> {
+        let pictures_only = StreamParameters { video: parameters.video.clone(), audio: None };
+        let init = fmp4::init_segment(&pictures_only, None).into();
+        Arc::new(Self { parameters: pictures_only.video, init })
+    }
+
+    fn item(&self) -> LiveItem {
+        LiveItem::Parameters {
+            codecs: self.parameters.rfc6381.clone(),
+            width: self.parameters.width,
+            height: self.parameters.height,
+            init: self.init.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Picture {
+    number: u64,
+    packet: Packet,
+    times: Times,
+    coding: Arc<Coding>,
+    /// Made by the first viewer who comes to it.
+    fragment: OnceLock<Bytes>,
+}
+
+impl Picture {
+    fn fragment(&self) -> Bytes {
+        let make = || {
+            let sample = Sample {
+                duration: self.times.duration,
+                composition_offset: self.times.composition_offset,
+                is_key: self.packet.is_key,
+                data: self.packet.data.clone(),
+            };
+            let run = TrackRun { track: Track::Video, base_decode_ticks: self.times.decode_ticks, samples: &[sample] };
+            #[expect(clippy::cast_possible_truncation, reason = "the sequence number may wrap; nobody relies on it")]
+            fmp4::fragment(self.number as u32, &[run]).into()
+        };
+        self.fragment.get_or_init(make).clone()
+    }
+}
+
+/// Invariant: the first picture held is a key frame, and so is the one numbered `newest_key`.
+#[derive(Debug)]
+struct State {
+    /// Counts sessions; viewers of an earlier one have come to their end.
+    era: u64,
+    session: Option<u64>,
+    coding: Option<Arc<Coding>>,
+    timeline: Timeline,
+    pictures: VecDeque<Arc<Picture>>,
+    bytes: usize,
+    next_number: u64,
+    newest_key: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            era: 0,
+            session: None,
+            coding: None,
+            timeline: Timeline::new(),
+            pictures: VecDeque::new(),
+            bytes: 0,
+            next_number: 1,
+            newest_key: 0,
+        }
+    }
+}
+
+impl State {
+    fn begin_era(&mut self) {
+        *self = Self { era: self.era + 1, next_number: self.next_number, ..Self::default() };
+    }
+
+    fn push(&mut self, packet: &Packet) {
+        if self.session != Some(packet.session) {
+            if self.session.is_some() {
+                self.begin_era();
+            }
+            self.session = Some(packet.session);
+        }
+        let times = self.timeline.place(packet.pts, packet.is_key);
+        let coding = match &self.coding {
+            Some(coding) if coding.parameters == packet.parameters.video => Arc::clone(coding),
+            // Pictures in another coding cannot be shown before their key frame.
+            _ if !packet.is_key => return self.forget_all(),
+            _ => Arc::clone(self.coding.insert(Coding::new(&packet.parameters))),
+        };
+        if packet.is_key {
+            // The group before stays for those who are still at it; all earlier ones go.
+            self.forget_until(self.newest_key);
+            self.newest_key = self.next_number;
+        } else if self.pictures.is_empty() {
+            return;
+        }
+        let size = packet.data.len();
+        if !self.has_room(size) {
+            self.forget_until(self.newest_key);
+        }
+        if !self.has_room(size) {
+            return self.forget_all();
+        }
+        self.bytes += size;
+        let number = self.next_number;
+        self.next_number += 1;
+        let fragment = OnceLock::new();
+        self.pictures.push_back(Arc::new(Picture { number, packet: packet.clone(), times, coding, fragment }));
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.bytes + size <= MAX_BYTES && self.pictures.len() < MAX_PICTURES
+    }
+
+    fn forget_until(&mut self, number: u64) {
+        while let Some(first) = self.pictures.front().filter(|first| first.number < number) {
+            self.bytes -= first.packet.data.len();
+            self.pictures.pop_front();
+        }
+    }
+
+    fn forget_all(&mut self) {
+        self.pictures.clear();
+        self.bytes = 0;
+    }
+
+    /// The picture of that number, or the newest key frame if there is none of that number any more.
+    fn from(&self, number: Option<u64>) -> Option<&Arc<Picture>> {
+        let first = self.pictures.front()?.number;
+        let number = number.filter(|number| *number >= first).unwrap_or(self.newest_key);
+        self.pictures.get(usize::try_from(number - first).ok()?)
+    }
+
+    fn newest_group(&self) -> Vec<Packet> {
+        let group = self.pictures.iter().filter(|picture| picture.number >= self.newest_key);
+        group.map(|picture| picture.packet.clone()).collect()
+    }
+}
+
+/// Somebody watching a stream. Dropping it is all there is to leaving.
+#[derive(Debug)]
+pub struct Subscription {
+    proof: Viewable<CameraId>,
+    ring: Arc<Ring>,
+    changed: watch::Receiver<()>,
+    era: u64,
+    next: Option<u64>,
+    coding: Option<Arc<Coding>>,
+    recheck: Interval,
+    recheck_due: bool,
+}
+
+/// Begins to watch; takes a proof of [`Right::Live`]. `None` for a stream that has sent nothing yet (and for a proof of
+/// another right, which is a mistake in this program and logged as one). Call within a Tokio runtime.
+pub fn subscribe(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream) -> Option<Subscription> {
+    let ring = permitted_ring(proof, rings, stream)?;
+    let mut recheck = tokio::time::interval(RECHECK);
+    recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Asking the moment before was the gate's part.
+    recheck.reset();
+    let era = ring.state().era;
+    let changed = ring.changed.subscribe();
+    Some(Subscription {
+        proof: proof.clone(),
+        ring,
+        changed,
+        era,
+        next: None,
+        coding: None,
+        recheck,
+        recheck_due: false,
+    })
+}
+
+/// The newest group of pictures, from its key frame on, to decode the newest picture from; empty while waiting for a key
+/// frame. Takes a proof of [`Right::Live`]; `None` as for [`subscribe`].
+pub fn newest_group(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream) -> Option<Vec<Packet>> {
+    Some(permitted_ring(proof, rings, stream)?.state().newest_group())
+}
+
+fn permitted_ring(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream) -> Option<Arc<Ring>> {
+    if proof.right() != Right::Live {
+        tracing::error!(camera = proof.get().as_str(), right = ?proof.right(), "live pictures were asked for with another right");
+        return None;
+    }
+    rings.ring(proof.get(), stream)
+}
+
+impl Subscription {
+    /// The next thing to send. Waits while there is none; after [`LiveItem::Ended`] it says so again.
+    ///
+    /// Asks once a second whether the viewer still may. May be cancelled: nothing is lost or sent twice.
+    pub async fn next(&mut self) -> LiveItem {
+        loop {
+            self.recheck_due |= self.recheck.tick().now_or_never().is_some();
+            if self.recheck_due {
+                let proof = self.proof.clone();
+                let asked = tokio::task::spawn_blocking(move || proof.still_allowed()).await;
+                if !matches!(asked, Ok(Ok(()))) {
+                    tracing::info!(camera = self.proof.get().as_str(), "a viewer of live pictures may no longer");
+                    return LiveItem::Ended;
+                }
+                self.recheck_due = false;
+            }
+            self.changed.borrow_and_update();
+            match self.take() {
+                Some(item) => return item,
+                None => self.wait().await,
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<LiveItem> {
+        let state = self.ring.state();
+        if state.era != self.era {
+            return Some(LiveItem::Ended);
+        }
+        let picture = Arc::clone(state.from(self.next)?);
+        drop(state);
+        if !self.coding.as_ref().is_some_and(|coding| Arc::ptr_eq(coding, &picture.coding)) {
+            self.coding = Some(Arc::clone(&picture.coding));
+            return Some(picture.coding.item());
+        }
+        self.next = Some(picture.number + 1);
+        Some(LiveItem::Fragment(picture.fragment()))
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            // The sender lives in the ring that is held here.
+            _ = self.changed.changed() => {}
+            _ = self.recheck.tick() => self.recheck_due = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
