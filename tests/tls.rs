@@ -11,11 +11,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hearthwatch::units::Clock;
 use hearthwatch::web::tls::authority::Facts;
-use hearthwatch::web::tls::{Household, Listener, Names};
+use hearthwatch::web::tls::{Household, Listener, Names, keep_renewed};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 struct Served {
     folder: tempfile::TempDir,
@@ -230,6 +231,29 @@ async fn a_renewed_certificate_is_served_to_the_next_connection() {
         let wanted = Names::new(&[], ["10.1.2.3".parse::<IpAddr>().expect("an address")]);
         served.household.renew(&wanted, Clock::system().now(), random).expect("renewed").expect("a reason");
         assert_ne!(certificate("10.1.2.3").await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newly_configured_name_gets_its_certificate_while_running() {
+    while_serving(async |served| {
+        let settings = |hosts: &str| {
+            let text = format!("[web]\nhosts = [{hosts}]\n");
+            Arc::new(hearthwatch::config::check(&text, |_| Ok(String::new())).expect("settings").settings)
+        };
+        let (configured, settings_of_daemon) = tokio::sync::watch::channel(settings("\"nvr.home.arpa\""));
+        let stop = CancellationToken::new();
+        let renewing =
+            keep_renewed(served.household.clone(), settings_of_daemon, Clock::system(), stop.clone(), random);
+        let story = async {
+            assert!(connect(&served, "garage.lan").await.is_err());
+            configured.send_replace(settings("\"garage.lan\", \"garage.example\""));
+            while connect(&served, "garage.lan").await.is_err() {}
+            assert_eq!(served.household.left_out(), ["garage.example"]);
+            stop.cancel();
+        };
+        tokio::join!(renewing, story);
     })
     .await;
 }

@@ -163,10 +163,12 @@ impl Household {
                 key: &inner.key,
                 certificate: &inner.certificate_der,
             };
-            let made = opened.issue(&permitted, now, &mut random)?;
+            let mut made = opened.issue(&permitted, now, &mut random)?;
+            made.left_out = left_out;
             *inner.in_use.write().unwrap_or_else(PoisonError::into_inner) = made;
+        } else {
+            inner.in_use.write().unwrap_or_else(PoisonError::into_inner).left_out = left_out;
         }
-        inner.in_use.write().unwrap_or_else(PoisonError::into_inner).left_out = left_out;
         Ok(why)
     }
 
