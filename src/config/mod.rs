@@ -22,4 +22,5 @@ pub use complaint::Complaint;
 pub use file::{Checked, check};
 pub use load::{LoadError, load, read};
 pub use watch::watch;
+pub(crate) use write::replace_file;
 pub use write::{WriteError, write_atomically};

@@ -23,10 +23,11 @@ pub struct WriteError {
 /// Mode and owner stay as they were, the owner as far as this process may set it; a new file is readable by its owner alone. A
 /// symbolic link stays, and the file that it leads to is replaced.
 pub fn write_atomically(path: &Path, text: &str) -> Result<(), WriteError> {
-    write(path, text).map_err(|source| WriteError { path: path.display().to_string(), source })
+    replace_file(path, text).map_err(|source| WriteError { path: path.display().to_string(), source })
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// As [`write_atomically`], for any file that must be there whole or not at all.
+pub(crate) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     let path = match path.canonicalize() {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),

@@ -27,6 +27,7 @@ mod refusal;
 pub mod routes;
 mod sign_in;
 mod site;
+pub mod tls;
 mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};
