@@ -1,6 +1,6 @@
 //! One stream of one camera, from the first attempt until it is told to stop.
 //!
-//! The decisions are in [`machine`] and know neither network nor clock; here they are carried out. A session owns its
+//! The decisions are in `machine` and know neither network nor clock; here they are carried out. A session owns its
 //! connection and its status; it never records, decodes or waits for anybody downstream.
 
 mod error;
