@@ -74,6 +74,12 @@ pub enum CameraError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// Pictures came, but none that can be decoded on its own.
+    #[error("The camera sent no key frame for {} s, so nothing can be recorded.", .after.as_secs())]
+    NoKeyFrame {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The camera closed the connection, or the network did.
     #[error("The camera ended the connection.")]
     Ended,

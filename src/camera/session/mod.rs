@@ -1,6 +1,6 @@
 //! One stream of one camera, from the first attempt until it is told to stop.
 //!
-//! The decisions are in [`machine`] and know neither network nor clock; here they are carried out. A session owns its
+//! The decisions are in `machine` and know neither network nor clock; here they are carried out. A session owns its
 //! connection and its status; it never records, decodes or waits for anybody downstream.
 
 mod error;
@@ -33,6 +33,9 @@ pub(crate) const USER_AGENT: &str = concat!("hearthwatch/", env!("CARGO_PKG_VERS
 
 /// How often rates are told.
 const TELL: Duration = Duration::from_secs(1);
+
+/// How long pictures may come without one to begin with. A new connection makes most cameras send one.
+const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which stream, and how to get at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +187,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         let (mut begun, mut wait_for_key) = (false, true);
         let mut meter = Meter::default();
         let mut deadline = Instant::now() + self.machine.limit();
+        let mut key_deadline = Instant::now() + KEY_FRAME_LIMIT;
         let mut tell = tokio::time::interval(TELL);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -206,12 +210,14 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                     if self.skipped == 0 {
                         tracing::warn!(camera = %self.camera, detail, "skips to the next key frame");
                     }
-                    wait_for_key = true;
+                    if !wait_for_key {
+                        (wait_for_key, key_deadline) = (true, Instant::now() + KEY_FRAME_LIMIT);
+                    }
                     self.skipped = self.skipped.saturating_add(1);
                     continue;
                 }
             };
-            if frame.track == Track::Video {
+            if frame.track == Track::Video && frame.parameters.is_some() {
                 deadline = Instant::now() + self.machine.limit();
                 if self.step(Input::Picture) == Action::Celebrate {
                     self.celebrate(session);
@@ -220,6 +226,9 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 if wait_for_key && !frame.is_key {
                     if self.skipped > 0 {
                         self.skipped = self.skipped.saturating_add(frame.lost);
+                    }
+                    if Instant::now() >= key_deadline {
+                        return Over::Failed(CameraError::NoKeyFrame { after: KEY_FRAME_LIMIT });
                     }
                     continue;
                 }

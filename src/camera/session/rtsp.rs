@@ -1,6 +1,7 @@
 //! The source that speaks RTSP, built on retina.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use url::Url;
 
 use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
 use crate::camera::session::Target;
-use crate::camera::session::error::{CameraError, Trouble, of_retina};
+use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge};
 use crate::camera::session::parameters;
 use crate::camera::session::source::{Frame, Frames, Source};
@@ -74,9 +75,8 @@ impl Rtsp {
 
     /// Sets one track up: the configured way first, over UDP where the camera will not have TCP.
     async fn set_up(&self, session: &mut Session<Described>, track: usize) -> Result<(), CameraError> {
-        let stream = &session.streams()[track];
-        if let Some(control) = stream.control() {
-            self.same_machine(control)?;
+        if let Some(control) = session.streams()[track].control().cloned() {
+            self.same_machine(&control).await?;
         }
         let options = |transport| SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4);
         let udp = || retina::client::Transport::Udp(retina::client::UdpTransportOptions::default());
@@ -90,14 +90,21 @@ impl Rtsp {
         session.setup(track, options(udp())).await.map_err(|error| self.lost(&error))
     }
 
-    /// A stream's URL that names another machine is a trick or a fault; either way not ours to follow.
-    fn same_machine(&self, control: &Url) -> Result<(), CameraError> {
-        let own = self.target.url.as_url();
-        if control.scheme() == "rtsp" && control.host() == own.host() {
+    /// A stream's URL that names another machine is a trick or a fault; either way not ours to follow. A camera that was
+    /// asked by its name may answer with its address.
+    async fn same_machine(&self, control: &Url) -> Result<(), CameraError> {
+        let (host, port) = (self.target.url.host(), self.target.url.port());
+        let theirs = control.host_str().unwrap_or_default();
+        let elsewhere = || CameraError::Elsewhere { to: first_line(theirs) };
+        if control.scheme() != "rtsp" {
+            return Err(elsewhere());
+        }
+        if theirs.eq_ignore_ascii_case(host) {
             return Ok(());
         }
-        let to = control.host_str().unwrap_or("nowhere").to_owned();
-        Err(CameraError::Elsewhere { to })
+        let address: IpAddr = theirs.trim_matches(['[', ']']).parse().map_err(|_| elsewhere())?;
+        let mut known = tokio::net::lookup_host((host, port)).await.map_err(|_| elsewhere())?;
+        if known.any(|known| known.ip() == address) { Ok(()) } else { Err(elsewhere()) }
     }
 }
 
@@ -188,7 +195,7 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
     let video = streams.iter().position(|stream| stream.media() == "video" && recordable(stream.encoding_name()));
     let Some(video) = video else {
         let codec = streams.iter().find(|stream| stream.media() == "video").map(retina::client::Stream::encoding_name);
-        let codec = crate::camera::session::error::first_line(codec.unwrap_or("no pictures"));
+        let codec = first_line(codec.unwrap_or("no pictures"));
         return Err(CameraError::UnsupportedCodec { codec });
     };
     let mut audio = None;
@@ -330,6 +337,28 @@ mod tests {
         fn any_bytes_are_looked_at_without_a_panic(data in prop::collection::vec(any::<u8>(), 0..64)) {
             begins(VideoCodec::H264, &data);
             begins(VideoCodec::H265, &data);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_followed_to_the_camera_s_own_address_only() {
+        let target = |url: &str| Target {
+            camera: "porch".parse().expect("an id"),
+            url: url.parse().expect("a camera URL"),
+            credentials: None,
+            transport: Transport::Tcp,
+            audio: false,
+        };
+        let source = Rtsp::new(target("rtsp://localhost:8554/main"));
+        for (control, same) in [
+            ("rtsp://LOCALHOST/track1", true),
+            ("rtsp://127.0.0.1:8554/track1", true),
+            ("rtsp://127.0.0.9/track1", false),
+            ("rtsp://other.local/track1", false),
+            ("http://localhost/track1", false),
+        ] {
+            let control = Url::parse(control).expect("a URL");
+            assert_eq!(source.same_machine(&control).await.is_ok(), same, "{control}");
         }
     }
 

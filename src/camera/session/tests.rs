@@ -224,6 +224,15 @@ async fn a_camera_that_stops_sending_is_asked_again_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_camera_without_key_frames_is_connected_anew_and_told() {
+    let script = [KEY, Step::Skip].into_iter().chain((0..70).flat_map(|_| [Step::Pass(Duration::from_secs(1)), DELTA]));
+    let seen = run_script(vec![Ok(script.collect()), Ok(vec![KEY])], Duration::from_secs(65)).await;
+    assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 1]);
+    let told = seen.statuses.iter().find_map(|(_, error)| error.as_deref());
+    assert_eq!(told, Some("The camera sent no key frame for 60 s, so nothing can be recorded."));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_camera_is_given_up_and_asked_again() {
     let seen = run_script(vec![], Duration::from_secs(60)).await;
     assert!(seen.packets.is_empty());
