@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(by_path(&tx, Path::new("footage/porch")), Ok(None));
         let mut every = Vec::new();
         each(&tx, |segment| every.push(segment)).unwrap();
-        assert_eq!(every, [porch.clone()]);
+        assert_eq!(every, std::slice::from_ref(&porch));
         assert_eq!(by_id(&tx, SegmentId::from_random([9; 8])), Ok(None));
         assert_eq!(between(&tx, &camera("porch"), span(64, 70)), Ok(vec![porch]));
         assert_eq!(between(&tx, &camera("porch"), span(65, 70)), Ok(vec![]));
