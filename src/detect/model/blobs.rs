@@ -199,7 +199,6 @@ fn is_soft(blob: &Blob, background: &Background, cols: usize, rows: usize) -> bo
     }
     #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
     let inside = inside / blob.cells.len() as f32;
-    if std::env::var("HWS").is_ok() { eprintln!("soft {:.2} cells {} at {:?}", steps/edges/inside, blob.cells.len(), blob.centre); }
     edges > 0.0 && steps / edges < SOFT * inside
 }
 

@@ -7,7 +7,7 @@ use super::blobs::{Blob, Bounds};
 /// A track that was not confirmed ends when nothing of it was seen for this long.
 const LOST_S: f32 = 0.75;
 /// Before the background is so old, what wavers is not known well: things are followed, but none is believed.
-const SEASONED_S: f32 = 5.0;
+const SEASONED_S: f32 = 3.5;
 /// The part of the looks in which a thing must have been seen.
 const STEADY: f32 = 0.76;
 /// A track is live while something inside changed within this time.
@@ -15,7 +15,7 @@ pub(super) const LIVE_S: f32 = 6.0;
 const CONFIRM_LOOKS: usize = 3;
 const CONFIRM_S: f32 = 0.6;
 /// It must come far enough within this time.
-const MOVING_S: f32 = 3.0;
+const MOVING_S: f32 = 2.0;
 const CONFIRM_CELLS: f32 = 2.5;
 const CONFIRM_PART: f32 = 0.3;
 const STRAIGHT: f32 = 0.5;
@@ -24,6 +24,8 @@ const STRAIGHT_IN_CLUTTER: f32 = 0.7;
 const ONE_STEP: f32 = 0.62;
 /// Faster than this, in cells a second, only a straight and even way counts: a runner's, not an insect's.
 const FAST_PER_S: f32 = 60.0;
+/// Unless it is large, and so near: in sides a second.
+const FAST_SIDES: f32 = 2.5;
 /// Each edge must come this part of the way.
 const SHIFTED: f32 = 0.4;
 /// Growing counts over at least this time.
@@ -115,14 +117,13 @@ impl Tracks {
                 track.see(&Sum::of(blobs, zones, group), at_us, self.looks, larger);
             }
         }
-        let mut kept_back = 0; let n = self.newborn.len();
+        let mut kept_back = 0;
         for track in &mut self.all {
             if age_s >= SEASONED_S && !track.confirmed && track.present {
                 match track.judge(at_us, larger) {
                     Judged::Confirmed => {
                         track.confirmed = true;
                         track.first_us = track.path.front().map_or(track.first_us, |place| place.at_us);
-                        if std::env::var("HW").is_ok() { eprintln!("{:.1} first {:.1} cells {} (most {}) bounds {:?} changes {} moved {} grew {} newborn {} larger {:?} path {:?}", at_us as f64/1e6, track.first_us as f64/1e6, track.cells, track.most_cells, track.bounds, track.changes, track.moved(0.5), track.grew(), n, larger, track.path.iter().map(|p| (p.centre[0] as i32, p.centre[1] as i32, p.cells)).collect::<Vec<_>>()); }
                     }
                     Judged::KeptBackByClutter => kept_back += 1,
                     Judged::NotYet => {}
@@ -330,6 +331,7 @@ impl Track {
     fn moved(&self, straight: f32) -> bool {
         let Some(now) = self.path.back() else { return false };
         let need = CONFIRM_CELLS.max(CONFIRM_PART * self.bounds.width().min(self.bounds.height()));
+        let side = self.bounds.width().max(self.bounds.height());
         let (mut length, mut longest, mut shortest) = (0.0, 0.0_f32, f32::INFINITY);
         let (mut most, mut least) = (now.cells, now.cells);
         let (mut after, mut seen) = (now.centre, 1_u16);
@@ -346,9 +348,8 @@ impl Track {
             #[expect(clippy::cast_precision_loss, reason = "a few looks")]
             let looks = (now.look - place.look + 1) as f32;
             let lasted_s = seconds(now.at_us - place.at_us);
-            let is_fast = length > FAST_PER_S * lasted_s;
-            let flies_straight =
-                net >= 0.9 * length && longest <= 2.0 * shortest && size(most) <= 2.5 * size(least);
+            let is_fast = length > FAST_PER_S.max(FAST_SIDES * side) * lasted_s;
+            let flies_straight = net >= 0.9 * length && longest <= 2.0 * shortest && size(most) <= 2.5 * size(least);
             if (CONFIRM_S - 0.05..=MOVING_S).contains(&lasted_s)
                 && net >= need
                 && net >= straight * length
