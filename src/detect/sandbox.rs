@@ -38,9 +38,8 @@ fn close_inherited() {
     for fd in 3..1024 {
         // SAFETY: the process has just started and owns no file yet: no value of this program refers to these numbers.
         #[expect(unsafe_code, reason = "closing by number is how a process drops what it was given")]
-        unsafe {
-            rustix::io::close(fd);
-        }
+        // That a number is not open is the normal case.
+        let _ = unsafe { rustix::io::try_close(fd) };
     }
 }
 

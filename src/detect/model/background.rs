@@ -75,6 +75,11 @@ pub(super) struct Background {
 }
 
 impl Background {
+    /// How long pictures were seen.
+    pub(super) fn age_s(&self) -> f32 {
+        self.age_s
+    }
+
     pub(super) fn new(cells: usize) -> Self {
         Self {
             now: vec![0.0; cells],

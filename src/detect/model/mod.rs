@@ -159,7 +159,7 @@ impl Model {
             !in_clutter || blob.solid >= least_cells
         });
         let zones: Vec<u64> = found.iter().map(|blob| self.areas.touched(&blob.cells)).collect();
-        self.held_back.clutter += self.tracks.follow(&found, &zones, at_us) as u64;
+        self.held_back.clutter += self.tracks.follow(&found, &zones, at_us, self.background.age_s()) as u64;
     }
 
     /// Around each confirmed track, so that what stands there is not learnt away.
