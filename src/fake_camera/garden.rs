@@ -107,6 +107,12 @@ impl At {
         (distance / self.blur + 0.5).clamp(0.0, 1.0)
     }
 
+    /// Whether this is within a rectangle and a margin around it.
+    fn is_near(self, left: f32, top: f32, right: f32, bottom: f32) -> bool {
+        const MARGIN: f32 = 0.03;
+        (left - MARGIN..right + MARGIN).contains(&self.u) && (top - MARGIN..bottom + MARGIN).contains(&self.v)
+    }
+
     /// How much of this pixel is within a rectangle.
     fn rect(self, left: f32, top: f32, right: f32, bottom: f32) -> f32 {
         self.edge((self.u - left).min(right - self.u).min(self.v - top).min(bottom - self.v))
@@ -157,6 +163,9 @@ fn lit(colour: Rgb, by: f32) -> Rgb {
 }
 
 fn sky(at: At) -> Rgb {
+    if at.v > 0.5 {
+        return [0.87, 0.91, 0.92];
+    }
     let mut sky = blend([0.42, 0.62, 0.82], [0.87, 0.91, 0.92], at.v / 0.42);
     let cloud = cloudy(at.u * 2.2 + 3.0, at.v * 6.0);
     over(&mut sky, [0.96, 0.96, 0.95], ((cloud - 0.52) * 3.2).clamp(0.0, 0.85));
@@ -164,10 +173,20 @@ fn sky(at: At) -> Rgb {
 }
 
 fn far_trees(at: At, below: &mut Rgb, top: f32) {
+    if at.v < top - 0.07 || at.v > 0.55 {
+        return;
+    }
     let edge = top + 0.09 * (0.5 - cloudy(at.u * 3.1, 4.0)) + 0.03 * (0.5 - cloudy(at.u * 17.0, at.v * 9.0));
     let leaf = cloudy(at.u * 22.0, at.v * 26.0);
     let green = blend([0.27, 0.37, 0.27], [0.46, 0.55, 0.38], leaf + (at.v - top) * 0.8);
     over(below, blend(green, [0.72, 0.78, 0.78], 0.22), at.edge(at.v - edge));
+}
+
+/// Covers with something that is dear to compute, where it is seen.
+fn ground(below: &mut Rgb, cover: f32, colour: impl Fn() -> Rgb) {
+    if cover > 0.0 {
+        over(below, colour(), cover);
+    }
 }
 
 /// Grass in perspective: the horizon lies at 0.38.
@@ -196,6 +215,9 @@ fn slabs(at: At, colour: Rgb) -> Rgb {
 }
 
 fn wall(at: At, colour: Rgb, below: &mut Rgb, cover: f32) {
+    if cover <= 0.0 {
+        return;
+    }
     let board = (at.v * 30.0).fract();
     let grain = smooth(at.u * 60.0, at.v * 300.0) - 0.5;
     let lower = ((at.v - 0.1) * 0.22).clamp(0.0, 0.14);
@@ -204,6 +226,9 @@ fn wall(at: At, colour: Rgb, below: &mut Rgb, cover: f32) {
 }
 
 fn roof(at: At, below: &mut Rgb, cover: f32) {
+    if cover <= 0.0 {
+        return;
+    }
     let row = (at.v * 48.0).floor();
     let tile = lattice((at.u * 34.0 + row * 0.5).floor() as i32, row as i32);
     over(below, lit([0.33, 0.32, 0.35], 0.85 + 0.25 * tile), cover);
@@ -211,6 +236,9 @@ fn roof(at: At, below: &mut Rgb, cover: f32) {
 }
 
 fn window(at: At, below: &mut Rgb, left: f32, top: f32, right: f32, bottom: f32) {
+    if !at.is_near(left, top, right, bottom) {
+        return;
+    }
     let frame = 0.012;
     over(below, [0.30, 0.29, 0.27], at.rect(left - 0.004, top - 0.004, right + 0.012, bottom + 0.016) * 0.35);
     over(below, [0.96, 0.96, 0.94], at.rect(left, top, right, bottom));
@@ -228,6 +256,9 @@ fn window(at: At, below: &mut Rgb, left: f32, top: f32, right: f32, bottom: f32)
 }
 
 fn door(at: At, colour: Rgb, below: &mut Rgb, left: f32, top: f32, right: f32, bottom: f32) {
+    if !at.is_near(left, top, right, bottom) {
+        return;
+    }
     over(below, [0.95, 0.94, 0.91], at.rect(left - 0.016, top - 0.018, right + 0.016, bottom));
     over(below, colour, at.rect(left, top, right, bottom));
     let (width, height) = (right - left, bottom - top);
@@ -271,6 +302,10 @@ fn tree(at: At, below: &mut Rgb, u: f32, top: f32, foot: f32, size: f32) {
     ];
     for (du, dv, radius, light) in crown {
         let (cu, cv, radius) = (u + du * size, top + dv * size, radius * size);
+        let reach = radius * 1.35;
+        if !at.is_near(cu - reach, cv - reach, cu + reach, cv + reach) {
+            continue;
+        }
         let cover = at.leaves(cu, cv, radius, 0.30);
         if cover > 0.0 {
             let leaf = cloudy(at.u * 30.0 + du * 90.0, at.v * 30.0);
@@ -282,6 +317,9 @@ fn tree(at: At, below: &mut Rgb, u: f32, top: f32, foot: f32, size: f32) {
 }
 
 fn bush(at: At, below: &mut Rgb, u: f32, v: f32, radius: f32, bloom: Option<Rgb>) {
+    if !at.is_near(u - radius * 1.3, v - radius * 1.3, u + radius * 1.3, v + radius * 1.3) {
+        return;
+    }
     shade(below, 0.7, at.glow(u + 0.01, v + radius * 0.85, radius * 1.2, radius * 0.25).min(0.7));
     let cover = at.leaves(u, v, radius, 0.24);
     if cover > 0.0 {
@@ -290,9 +328,11 @@ fn bush(at: At, below: &mut Rgb, u: f32, v: f32, radius: f32, bloom: Option<Rgb>
         over(below, blend([0.15, 0.25, 0.13], [0.45, 0.57, 0.29], 0.3 + 0.8 * (leaf - 0.3) + 0.3 * lean), cover);
         if let Some(bloom) = bloom {
             let (cu, cv) = ((at.u * 74.0).floor(), (at.v * 74.0).floor());
-            let (au, av) = (at.u * 74.0 - cu - 0.5, at.v * 74.0 - cv - 0.5);
-            let here = lattice(cu as i32, cv as i32) > 0.62;
-            let petal = (0.34 - (au * au + av * av).sqrt()) * 6.0;
+            let (iu, iv) = (cu as i32, cv as i32);
+            let (du, dv) = (0.3 + 0.4 * lattice(iu + 91, iv), 0.3 + 0.4 * lattice(iu, iv + 57));
+            let (au, av) = (at.u * 74.0 - cu - du, at.v * 74.0 - cv - dv);
+            let here = lattice(iu, iv) > 0.62;
+            let petal = (0.22 + 0.14 * lattice(iv, iu) - (au * au + av * av).sqrt()) * 6.0;
             if here {
                 over(below, bloom, petal.clamp(0.0, 1.0) * cover);
             }
@@ -301,6 +341,9 @@ fn bush(at: At, below: &mut Rgb, u: f32, v: f32, radius: f32, bloom: Option<Rgb>
 }
 
 fn pickets(at: At, below: &mut Rgb, left: f32, right: f32, top: f32, bottom: f32) {
+    if !at.is_near(left, top, right, bottom) {
+        return;
+    }
     let span = at.edge((at.u - left).min(right - at.u));
     shade(below, 0.8, at.rect(left, bottom - 0.004, right, bottom + 0.012) * 0.8);
     let rail = |v: f32| at.edge(0.006 - (at.v - v).abs());
@@ -315,10 +358,10 @@ fn pickets(at: At, below: &mut Rgb, left: f32, right: f32, top: f32, bottom: f32
 fn front(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     let mut c = sky(at);
     far_trees(at, &mut c, 0.34);
-    over(&mut c, grass(at), at.edge(at.v - 0.465));
+    ground(&mut c, at.edge(at.v - 0.465), || grass(at));
     pickets(at, &mut c, -1.0, 1.07, 0.405, 0.515);
     // The house, its shadow on the lawn first.
-    shade(&mut c, 0.72, at.rect(1.0, 0.585, 3.0, 0.625) * 0.7);
+    shade(&mut c, 0.72, at.glow(1.5, 0.60, 0.52, 0.03).min(0.6));
     let house = at.rect(1.06, 0.10, 3.0, 0.60);
     wall(at, wall_colour, &mut c, house);
     over(&mut c, [0.55, 0.53, 0.50], at.rect(1.06, 0.565, 3.0, 0.60) * (0.8 + 0.2 * smooth(at.u * 40.0, at.v * 40.0)));
@@ -331,11 +374,11 @@ fn front(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     over(&mut c, [1.0, 0.90, 0.64], at.rect(1.4485, 0.308, 1.4585, 0.332));
     // The way from the door to the path, and the path.
     let widening = ((at.v - 0.60) / 0.12).clamp(0.0, 1.0);
-    let stone = slabs(at, [0.74, 0.70, 0.64]);
-    over(&mut c, stone, at.rect(1.48 - widening * 0.12, 0.60, 1.66 + widening * 0.05, 0.72));
+    let stone = || slabs(at, [0.74, 0.70, 0.64]);
+    ground(&mut c, at.rect(1.48 - widening * 0.12, 0.60, 1.66 + widening * 0.05, 0.72), stone);
     let wave = 0.006 * (at.u * 5.0).sin();
     shade(&mut c, 0.75, at.rect(-1.0, 0.697 + wave, 3.0, 0.712 + wave) * 0.6);
-    over(&mut c, stone, at.rect(-1.0, 0.705 + wave, 3.0, 0.822 + wave));
+    ground(&mut c, at.rect(-1.0, 0.705 + wave, 3.0, 0.822 + wave), stone);
     over(&mut c, [0.84, 0.82, 0.77], at.rect(1.46, 0.592, 1.68, 0.612));
     over(&mut c, [0.60, 0.57, 0.52], at.rect(1.46, 0.612, 1.68, 0.624));
     for (u, v, radius, bloom) in [
@@ -357,7 +400,7 @@ fn front(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
 fn drive(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     let mut c = sky(at);
     far_trees(at, &mut c, 0.26);
-    over(&mut c, grass(at), at.edge(at.v - 0.50));
+    ground(&mut c, at.edge(at.v - 0.50), || grass(at));
     wall(at, wall_colour, &mut c, at.rect(0.34, 0.12, 3.0, 0.58));
     over(&mut c, [0.52, 0.50, 0.48], at.rect(0.34, 0.55, 3.0, 0.58));
     shade(&mut c, 0.72, at.rect(0.34, 0.12, 3.0, 0.21) * (1.0 - ((at.v - 0.16) * 20.0).clamp(0.0, 1.0)));
@@ -383,15 +426,14 @@ fn drive(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     let near = (at.v - 0.58).max(0.0);
     let paved = at.edge(at.u - 0.48 + near * 0.92).min(at.edge(1.12 + near * 0.62 - at.u)).min(at.edge(at.v - 0.58));
     shade(&mut c, 0.7, at.glow(0.8, 0.585, 0.45, 0.02) * 0.6);
-    let brick = slabs(at, [0.66, 0.56, 0.50]);
     over(
         &mut c,
         [0.76, 0.73, 0.69],
         at.edge(at.u - 0.465 + near * 0.96).min(at.edge(1.135 + near * 0.66 - at.u).min(at.edge(at.v - 0.58))),
     );
-    over(&mut c, brick, paved);
-    over(&mut c, slabs(at, [0.73, 0.70, 0.65]), at.rect(1.10, 0.60, 1.70, 0.66));
-    over(&mut c, slabs(at, [0.73, 0.70, 0.65]), at.rect(1.50, 0.58, 1.68, 0.61));
+    ground(&mut c, paved, || slabs(at, [0.66, 0.56, 0.50]));
+    ground(&mut c, at.rect(1.10, 0.60, 1.70, 0.66), || slabs(at, [0.73, 0.70, 0.65]));
+    ground(&mut c, at.rect(1.50, 0.58, 1.68, 0.61), || slabs(at, [0.73, 0.70, 0.65]));
     for (u, v, radius, bloom) in [
         (0.02, 0.42, 0.13, None),
         (0.19, 0.45, 0.12, None),
@@ -412,7 +454,7 @@ fn drive(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
 fn back(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     let mut c = sky(at);
     far_trees(at, &mut c, 0.24);
-    over(&mut c, grass(at), at.edge(at.v - 0.50));
+    ground(&mut c, at.edge(at.v - 0.50), || grass(at));
     // A fence of boards.
     let board = (at.u / 0.062).floor();
     let tone = 0.86 + 0.22 * lattice(board as i32, 3) + 0.10 * (smooth(at.u * 130.0, at.v * 7.0) - 0.5);
@@ -464,7 +506,7 @@ fn back(at: At, wall_colour: Rgb, door_colour: Rgb) -> Rgb {
     tree(at, &mut c, 1.46, 0.235, 0.645, 1.08);
     let wave = 0.004 * (at.u * 4.0 + 1.0).sin();
     shade(&mut c, 0.78, at.rect(-1.0, 0.692 + wave, 3.0, 0.706 + wave) * 0.7);
-    over(&mut c, slabs(at, [0.76, 0.71, 0.64]), at.rect(-1.0, 0.70 + wave, 3.0, 2.0));
+    ground(&mut c, at.rect(-1.0, 0.70 + wave, 3.0, 2.0), || slabs(at, [0.76, 0.71, 0.64]));
     for (u, pot) in [(0.10, [0.66, 0.38, 0.27]), (0.24, [0.72, 0.46, 0.33])] {
         shade(&mut c, 0.65, at.glow(u + 0.02, 0.955, 0.09, 0.025).min(0.8));
         let taper = 0.052 - ((at.v - 0.86) * 0.16).max(0.0);

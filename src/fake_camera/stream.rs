@@ -117,6 +117,12 @@ impl Stream {
         match &self.source {
             Source::Drawn { scene, number, name, coding } => {
                 let (width, height) = (coding.width as usize, coding.height as usize);
+                if self.parameters.borrow().is_none() {
+                    // A black picture tells them at once; painting the garden takes its time.
+                    for unit in Encoder::open(*coding)?.encode(&Picture::new(width, height), 0)? {
+                        self.learn(coding.codec, &unit);
+                    }
+                }
                 let mut drawing = drawing.unwrap_or_else(|| Drawing::new(*scene, *number, name, width, height));
                 self.draw(&mut drawing, *coding, stop)?;
                 Ok(Some(drawing))
@@ -170,6 +176,13 @@ impl Stream {
     }
 
     fn publish(&self, codec: Codec, unit: AccessUnit) {
+        self.learn(codec, &unit);
+        // Nobody may be listening.
+        let _ = self.units.send(Arc::new(unit));
+    }
+
+    /// Keeps the parameter sets that a key frame brings.
+    fn learn(&self, codec: Codec, unit: &AccessUnit) {
         if unit.is_key
             && let Some(sets) = ParameterSets::found_in(codec, &unit.nals)
         {
@@ -181,8 +194,6 @@ impl Stream {
                 is_new
             });
         }
-        // Nobody may be listening.
-        let _ = self.units.send(Arc::new(unit));
     }
 
     fn sleep_until(&self, due: Duration) {
