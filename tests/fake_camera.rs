@@ -406,8 +406,11 @@ impl Rtsp {
     /// The answer to a request: its status and the whole of it. Binary frames before it are stepped over.
     fn ask(&mut self, request: &str, headers: &[&str]) -> (u16, String) {
         self.sequence += 1;
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let message = format!("{request} RTSP/1.0\r\nCSeq: {}\r\n{headers}\r\n", self.sequence);
+        let mut message = format!("{request} RTSP/1.0\r\nCSeq: {}\r\n", self.sequence);
+        for line in headers.iter().chain(&[""]) {
+            message.push_str(line);
+            message.push_str("\r\n");
+        }
         self.socket.get_mut().write_all(message.as_bytes()).expect("written");
         let mut answer = String::new();
         loop {
@@ -486,7 +489,7 @@ fn requests_that_make_no_sense_are_refused_cleanly() {
 }
 
 #[test]
-fn a_challenge_is_new_each_time_and_an_old_nonce_is_called_stale() {
+fn a_challenge_is_new_each_time_and_names_the_camera() {
     let credentials = Credentials { user: "viewer".to_owned(), password: Secret::new("secret") };
     let camera = Camera::start(Options { credentials: Some(credentials), ..small() });
     let url = &camera.info.main_url;

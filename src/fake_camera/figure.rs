@@ -1,10 +1,6 @@
 //! A person who walks. Pure.
 
-#![expect(
-    clippy::suboptimal_flops,
-    clippy::many_single_char_names,
-    reason = "plane geometry in the usual letters; a fused multiply is slow without its instruction"
-)]
+#![expect(clippy::suboptimal_flops, reason = "plane geometry; a fused multiply is slow without its instruction")]
 
 use super::picture::{Area, Colour, Picture};
 

@@ -272,10 +272,8 @@ pub async fn run(
         identity,
         clock,
     });
-    let announcement = match options.mdns {
-        true => Some(announce::Announcement::new(&camera.name, &camera.identity, address)?),
-        false => None,
-    };
+    let announcement =
+        if options.mdns { Some(announce::Announcement::new(&camera.name, &camera.identity, address)?) } else { None };
 
     let within = stop.child_token();
     let mut streams = JoinSet::new();
