@@ -17,6 +17,7 @@ mod picture;
 mod request;
 mod rtp;
 mod scene;
+mod scenery;
 mod sdp;
 mod session;
 mod stream;
