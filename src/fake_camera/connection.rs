@@ -92,7 +92,11 @@ impl Connection {
         loop {
             let happening = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                read = self.socket.read_buf(&mut self.buffer) => Happening::Read(read?),
+                read = self.socket.read_buf(&mut self.buffer) => match read {
+                    // Players often go without a word.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Happening::Read(0),
+                    read => Happening::Read(read?),
+                },
                 happening = session_happening(self.session.as_mut(), &mut self.reports) => happening,
             };
             match happening {

@@ -244,7 +244,7 @@ fn bits(width: u32, height: u32, fps: u32, hundredths: u32) -> u32 {
 
 /// Runs a fake camera until `stop`; `on_ready` is called once, as soon as clients can connect.
 ///
-/// The scene begins when this is called. Not to be cancelled by dropping: `stop` takes the announcement back.
+/// The scene begins when this is called. `clock` must be the real one: pictures are made as time goes by. Not to be cancelled by dropping: `stop` takes the announcement back.
 pub async fn run(
     options: Options,
     clock: Clock,

@@ -159,7 +159,10 @@ impl Drawing {
 
     /// Draws the picture at a time since the scene's start; `clock` is printed as it is. The same times, the same picture.
     ///
-    /// `picture` is overwritten; it must have the drawing's size.
+    /// `picture` is overwritten.
+    ///
+    /// # Panics
+    /// If `picture` has not the drawing's size.
     pub fn draw(&mut self, picture: &mut Picture, at: Duration, clock: &str) {
         let light = self.scene.light(at);
         if self.lit.as_ref().is_none_or(|lit| lit.light != light) {

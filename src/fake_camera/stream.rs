@@ -139,7 +139,7 @@ impl Stream {
         let mut index = frame_at(self.elapsed(), coding.fps);
         while !stop.is_cancelled() && patience.lasts(self.is_idle(), self.elapsed()) {
             let due = Duration::from_micros(index * 1_000_000 / u64::from(coding.fps));
-            self.sleep_until(due);
+            self.sleep_until(due, stop);
             let clock = self.clock.now().minus(self.elapsed().saturating_sub(due)).to_string();
             drawing.draw(&mut picture, due, &clock.replace('T', " ").replace('Z', ""));
             for unit in encoder.encode(&picture, index.cast_signed())? {
@@ -163,7 +163,7 @@ impl Stream {
                 if stop.is_cancelled() || !patience.lasts(self.is_idle(), self.elapsed()) {
                     return Ok(());
                 }
-                self.sleep_until(begin + sample.decode);
+                self.sleep_until(begin + sample.decode, stop);
                 let mut unit = sample.unit;
                 unit.pts = unit.pts.saturating_add(ticks(begin));
                 self.publish(codec, unit);
@@ -196,8 +196,16 @@ impl Stream {
         }
     }
 
-    fn sleep_until(&self, due: Duration) {
-        std::thread::sleep(due.saturating_sub(self.elapsed()));
+    /// Returns early when stopped.
+    fn sleep_until(&self, due: Duration, stop: &CancellationToken) {
+        const SLICE: Duration = Duration::from_millis(250);
+        while !stop.is_cancelled() {
+            let rest = due.saturating_sub(self.elapsed());
+            if rest.is_zero() {
+                break;
+            }
+            std::thread::sleep(rest.min(SLICE));
+        }
     }
 }
 
