@@ -1,8 +1,9 @@
 //! Announces the camera by mDNS (RFC 6763), and finds announced ones for tests.
 //!
 //! A camera on a loopback address is announced on loopback only: mdns-sd joins the group there (`127.0.0.1`) as long as
-//! the daemon's IPv4 loopback interface is enabled, and sends with that interface named. Several processes share
-//! port 5353 by `SO_REUSEPORT`, and no privilege is needed.
+//! the daemon's IPv4 loopback interface is enabled, and sends with that interface named. Whoever browses needs no more
+//! than an enabled loopback interface, which is the default. Several processes share port 5353 by `SO_REUSEPORT`, and no
+//! privilege is needed. Any 127.x address may be announced: it lies in the interface's network, 127.0.0.0/8.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

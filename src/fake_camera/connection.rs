@@ -26,6 +26,9 @@ const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAME
 /// A client that takes no bytes for so long is dropped.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the first picture may take.
+const PARAMETERS_LIMIT: Duration = Duration::from_secs(10);
+
 /// What the `Session` header promises: silent UDP clients are dropped after it.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -89,7 +92,11 @@ impl Connection {
         loop {
             let happening = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                read = self.socket.read_buf(&mut self.buffer) => Happening::Read(read?),
+                read = self.socket.read_buf(&mut self.buffer) => match read {
+                    // Players often go without a word.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Happening::Read(0),
+                    read => Happening::Read(read?),
+                },
                 happening = session_happening(self.session.as_mut(), &mut self.reports) => happening,
             };
             match happening {
@@ -173,7 +180,7 @@ impl Connection {
             return Response::of(406, "Not Acceptable");
         }
         let Some(stream) = self.stream(request.path()) else { return not_found() };
-        let Ok(parameters) = tokio::time::timeout(WRITE_LIMIT, stream.parameters()).await else {
+        let Ok(parameters) = tokio::time::timeout(PARAMETERS_LIMIT, stream.parameters()).await else {
             return Response::of(503, "Service Unavailable");
         };
         let description = Description {
@@ -214,7 +221,7 @@ impl Connection {
             },
         };
         let now = self.camera.clock.monotonic();
-        let session = Session::new(path.to_owned(), stream, transport, now);
+        let session = Session::new(stream, transport, now);
         let response = Response::ok()
             .with("Session", format!("{};timeout={}", session.id, SESSION_TIMEOUT.as_secs()))
             .with("Transport", session.transport.header(session.ssrc()));
@@ -227,7 +234,7 @@ impl Connection {
             return session_not_found();
         };
         if session.player.is_none() {
-            let Ok(parameters) = tokio::time::timeout(WRITE_LIMIT, session.stream.parameters()).await else {
+            let Ok(parameters) = tokio::time::timeout(PARAMETERS_LIMIT, session.stream.parameters()).await else {
                 return Response::of(503, "Service Unavailable");
             };
             session.player = Some(Player::new(session.stream.subscribe(), parameters.codec, session.random));

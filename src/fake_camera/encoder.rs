@@ -45,7 +45,7 @@ fn failed(doing: &'static str) -> impl FnOnce(ffmpeg::Error) -> EncodeError {
 /// One stream's encoder.
 pub(crate) struct Encoder {
     coding: Coding,
-    encoder: ffmpeg::encoder::video::Encoder,
+    library: ffmpeg::encoder::video::Encoder,
     frame: frame::Video,
 }
 
@@ -92,9 +92,9 @@ impl Encoder {
         };
         let options =
             [("preset", "ultrafast"), ("tune", "zerolatency"), (parameters, own.as_str())].into_iter().collect();
-        let encoder = video.open_with(options).map_err(failed("opening the encoder"))?;
+        let library = video.open_with(options).map_err(failed("opening the encoder"))?;
         let frame = frame::Video::new(format::Pixel::YUV420P, coding.width, coding.height);
-        Ok(Self { coding, encoder, frame })
+        Ok(Self { coding, library, frame })
     }
 
     /// Codes the picture that stands at `index` in the stream (counted in frames, rising); it must have the coding's size.
@@ -107,11 +107,11 @@ impl Encoder {
             }
         }
         self.frame.set_pts(Some(index));
-        self.encoder.send_frame(&self.frame).map_err(failed("coding a picture"))?;
+        self.library.send_frame(&self.frame).map_err(failed("coding a picture"))?;
         let mut units = Vec::new();
         let mut packet = ffmpeg::Packet::empty();
         // Until it asks for the next picture (EAGAIN).
-        while self.encoder.receive_packet(&mut packet).is_ok() {
+        while self.library.receive_packet(&mut packet).is_ok() {
             let Some(data) = packet.data() else { continue };
             let nals = split_annex_b(&Bytes::copy_from_slice(data));
             let index = packet.pts().unwrap_or(index);

@@ -1,10 +1,6 @@
 //! A person who walks. Pure.
 
-#![expect(
-    clippy::suboptimal_flops,
-    clippy::many_single_char_names,
-    reason = "plane geometry in the usual letters; a fused multiply is slow without its instruction"
-)]
+#![expect(clippy::suboptimal_flops, reason = "plane geometry; a fused multiply is slow without its instruction")]
 
 use super::picture::{Area, Colour, Picture};
 
@@ -48,42 +44,46 @@ impl Figure {
         let shoulder = (0.02, 0.80 + bob);
         self.shadow(picture);
         // The far side first; a leg that swings forward bends its knee.
-        for (side, dim) in [(-1.0, 0.86), (1.0, 1.0)] {
+        for (side, dim) in [(-1.0, 0.84), (1.0, 1.0)] {
             let swing = swing * side;
             let lift = (phase.cos() * side).max(0.0) * 0.05;
             let knee = (0.095 * swing + lift * 0.8, 0.265 + bob + lift * 0.3);
             let foot = (0.17 * swing - lift * 0.5, 0.03 + lift);
             let trousers = dimmed(trousers, dim);
-            self.limb(picture, (hip.0, hip.1), knee, 0.058, trousers);
-            self.limb(picture, knee, foot, 0.042, trousers);
-            self.limb(picture, foot, (foot.0 + 0.055, foot.1 - 0.008), 0.024, dimmed(shoes, dim));
+            self.limb(picture, foot, (foot.0 + 0.058, foot.1 - 0.010), (0.026, 0.019), dimmed(shoes, dim));
+            self.limb(picture, knee, (foot.0, foot.1 + 0.025), (0.046, 0.031), trousers);
+            self.limb(picture, hip, knee, (0.062, 0.046), trousers);
             if side < 0.0 {
-                self.arm(picture, shoulder, -swing, dimmed(coat, 0.8), dimmed(skin, 0.8));
+                self.arm(picture, shoulder, -swing, dimmed(coat, 0.78), dimmed(skin, 0.8));
             }
         }
-        self.limb(picture, (hip.0, hip.1 + 0.01), (shoulder.0, shoulder.1 - 0.05), 0.085, coat);
-        self.limb(picture, (shoulder.0, shoulder.1 - 0.03), (shoulder.0 + 0.005, shoulder.1 - 0.01), 0.092, coat);
-        self.limb(picture, (0.025, 0.82 + bob), (0.03, 0.86 + bob), 0.032, skin);
-        self.limb(picture, (0.035, 0.92 + bob), (0.04, 0.935 + bob), 0.062, skin);
-        self.limb(picture, (0.015, 0.955 + bob), (0.035, 0.965 + bob), 0.048, hair);
-        self.limb(picture, (-0.01, 0.93 + bob), (-0.005, 0.945 + bob), 0.038, hair);
-        self.arm(picture, shoulder, -swing, dimmed(coat, 1.12), skin);
+        // Neck, head and hair before the coat, whose collar covers the neck.
+        self.limb(picture, (0.02, 0.80 + bob), (0.028, 0.88 + bob), (0.030, 0.028), skin);
+        self.limb(picture, (0.036, 0.915 + bob), (0.034, 0.940 + bob), (0.044, 0.053), skin);
+        self.limb(picture, (0.078, 0.922 + bob), (0.084, 0.917 + bob), (0.010, 0.009), skin);
+        self.limb(picture, (-0.004, 0.925 + bob), (0.0, 0.955 + bob), (0.030, 0.040), hair);
+        self.limb(picture, (0.005, 0.965 + bob), (0.052, 0.976 + bob), (0.034, 0.022), hair);
+        self.limb(picture, (0.0, 0.455 + bob), (0.0, 0.62 + bob), (0.066, 0.072), coat);
+        self.limb(picture, (0.0, 0.60 + bob), (0.012, 0.765 + bob), (0.072, 0.082), coat);
+        self.limb(picture, (0.012, 0.78 + bob), (0.020, 0.822 + bob), (0.074, 0.038), coat);
+        self.arm(picture, shoulder, -swing, dimmed(coat, 1.14), skin);
     }
 
     fn arm(&self, picture: &mut Picture, shoulder: (f32, f32), swing: f32, coat: Colour, skin: Colour) {
         let elbow = (shoulder.0 + 0.075 * swing - 0.01, shoulder.1 - 0.17);
         let hand = (elbow.0 + 0.08 * swing + 0.045, elbow.1 - 0.13 + swing.abs() * 0.03);
-        self.limb(picture, (shoulder.0, shoulder.1 - 0.02), elbow, 0.036, coat);
-        self.limb(picture, elbow, hand, 0.030, coat);
-        self.limb(picture, hand, (hand.0 + 0.01, hand.1 - 0.015), 0.022, skin);
+        self.limb(picture, hand, (hand.0 + 0.01, hand.1 - 0.015), (0.021, 0.019), skin);
+        self.limb(picture, (shoulder.0, shoulder.1 - 0.03), elbow, (0.042, 0.034), coat);
+        self.limb(picture, elbow, hand, (0.034, 0.026), coat);
     }
 
     /// A thick line with round ends between two joints (in heights: forward, upward), with a soft edge of a pixel.
-    fn limb(&self, picture: &mut Picture, from: (f32, f32), to: (f32, f32), radius: f32, colour: Colour) {
+    fn limb(&self, picture: &mut Picture, from: (f32, f32), to: (f32, f32), radii: (f32, f32), colour: Colour) {
         let place =
             |joint: (f32, f32)| (self.x + joint.0 * self.height * self.facing, self.ground - joint.1 * self.height);
-        let ((ax, ay), (bx, by), radius) = (place(from), place(to), radius * self.height);
-        let reach = radius + 1.0;
+        let ((ax, ay), (bx, by)) = (place(from), place(to));
+        let (begin, change) = (radii.0 * self.height, (radii.1 - radii.0) * self.height);
+        let reach = begin.max(begin + change) + 1.0;
         let area = Area {
             left: ax.min(bx) - reach,
             top: ay.min(by) - reach,
@@ -95,7 +95,7 @@ impl Figure {
         picture.paint(area, colour, |x, y| {
             let along = (((x - ax) * dx + (y - ay) * dy) / length).clamp(0.0, 1.0);
             let (ex, ey) = (x - ax - along * dx, y - ay - along * dy);
-            radius + 0.5 - (ex * ex + ey * ey).sqrt()
+            begin + change * along + 0.5 - (ex * ex + ey * ey).sqrt()
         });
     }
 

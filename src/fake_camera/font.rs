@@ -73,12 +73,16 @@ pub(crate) fn write(picture: &mut Picture, left: usize, top: usize, dot: usize, 
     }
 }
 
+/// Lowers the light to a quarter and takes the colour out.
 fn darken(picture: &mut Picture, left: usize, top: usize, width: usize, height: usize) {
-    let luma = &mut picture.planes[0];
-    let right = (left + width).min(luma.width);
-    for row in top..(top + height).min(luma.height) {
-        for level in &mut luma.data[row * luma.width..][left.min(right)..right] {
-            *level = 16 + (level.saturating_sub(16) >> 2);
+    for (plane, half, zero) in [(0, 1, 16_u8), (1, 2, 128), (2, 2, 128)] {
+        let plane = &mut picture.planes[plane];
+        let right = ((left + width) / half).min(plane.width);
+        let left = (left / half).min(right);
+        for row in top / half..((top + height) / half).min(plane.height) {
+            for level in &mut plane.data[row * plane.width..][left..right] {
+                *level = if half == 2 { zero } else { zero + (level.saturating_sub(zero) >> 2) };
+            }
         }
     }
 }
@@ -90,7 +94,7 @@ mod tests {
     #[test]
     fn any_name_can_be_written_anywhere() {
         let mut picture = Picture::new(64, 36);
-        write(&mut picture, 60, 30, 3, "Küche \u{202e}🦀");
+        write(&mut picture, 50, 20, 1, "Küche \u{202e}🦀");
         write(&mut picture, 900, 900, 3, "a");
         assert!(picture.planes[0].data.contains(&WHITE));
     }

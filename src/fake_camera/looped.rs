@@ -80,18 +80,17 @@ impl Pass {
             _ => 3_600,
         };
         let no_key = || LoopError::NoKeyFrame(path.to_owned());
-        let parameters = match ParameterSets::found_in(codec, &nals) {
-            Some(parameters) => parameters,
+        let parameters = if let Some(parameters) = ParameterSets::found_in(codec, &nals) {
+            parameters
+        } else {
             // Files with in-band parameter sets (`hev1`, transport streams).
-            None => {
-                let first = input
-                    .packets()
-                    .filter(|(stream, _)| stream.index() == track)
-                    .take(300)
-                    .find_map(|(_, packet)| ParameterSets::found_in(codec, &split(framing, packet.data()?)));
-                input.seek(0, ..).map_err(failed)?;
-                first.ok_or_else(no_key)?
-            }
+            let first = input
+                .packets()
+                .filter(|(stream, _)| stream.index() == track)
+                .take(300)
+                .find_map(|(_, packet)| ParameterSets::found_in(codec, &split(framing, packet.data()?)));
+            input.seek(0, ..).map_err(failed)?;
+            first.ok_or_else(no_key)?
         };
         let time_base = (i64::from(base.numerator()), i64::from(base.denominator()).max(1));
         Ok(Self { input, track, codec, framing, parameters, time_base, begin: None, last: 0, usual })
@@ -115,7 +114,10 @@ impl Pass {
             }
             let Some(mut nals) = packet.data().map(|data| split(self.framing, data)) else { continue };
             let (number, per) = self.time_base;
-            let ticks = |time: i64| (i128::from(time) * 90_000 * i128::from(number) / i128::from(per)) as i64;
+            let ticks = |time: i64| {
+                let ticks = i128::from(time) * 90_000 * i128::from(number) / i128::from(per);
+                i64::try_from(ticks).unwrap_or(i64::MAX)
+            };
             let (pts, dts) = match (packet.pts(), packet.dts()) {
                 (Some(pts), Some(dts)) => (ticks(pts), ticks(dts)),
                 (Some(time), None) | (None, Some(time)) => (ticks(time), ticks(time)),

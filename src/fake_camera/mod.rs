@@ -17,6 +17,7 @@ mod picture;
 mod request;
 mod rtp;
 mod scene;
+mod scenery;
 mod sdp;
 mod session;
 mod stream;
@@ -243,7 +244,7 @@ fn bits(width: u32, height: u32, fps: u32, hundredths: u32) -> u32 {
 
 /// Runs a fake camera until `stop`; `on_ready` is called once, as soon as clients can connect.
 ///
-/// The scene begins when this is called. Not to be cancelled by dropping: `stop` takes the announcement back.
+/// The scene begins when this is called. `clock` must be the real one: pictures are made as time goes by. Not to be cancelled by dropping: `stop` takes the announcement back.
 pub async fn run(
     options: Options,
     clock: Clock,
@@ -272,10 +273,8 @@ pub async fn run(
         identity,
         clock,
     });
-    let announcement = match options.mdns {
-        true => Some(announce::Announcement::new(&camera.name, &camera.identity, address)?),
-        false => None,
-    };
+    let announcement =
+        if options.mdns { Some(announce::Announcement::new(&camera.name, &camera.identity, address)?) } else { None };
 
     let within = stop.child_token();
     let mut streams = JoinSet::new();

@@ -14,6 +14,12 @@ pub(crate) const MAX_PACKET: usize = 1_400;
 
 const HEADER: usize = 12;
 
+/// The type of an H.264 fragment.
+const FU_A: u8 = 0x1c;
+
+/// The type of an H.265 fragment.
+const FU: u8 = 0x31;
+
 /// Cuts the pictures of one session into RTP packets, and counts them for the reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Packetizer {
@@ -29,12 +35,12 @@ pub(crate) struct Packetizer {
 impl Packetizer {
     /// `random` becomes the first sequence number, the timestamp offset and the source id.
     pub(crate) fn new(codec: Codec, random: [u8; 10]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j] = random;
+        let word = |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
         Self {
             codec,
-            ssrc: u32::from_be_bytes([a, b, c, d]),
-            timestamp_offset: u32::from_be_bytes([e, f, g, h]),
-            sequence: u16::from_be_bytes([i, j]),
+            ssrc: word(0),
+            timestamp_offset: word(4),
+            sequence: u16::from_be_bytes([random[8], random[9]]),
             packets: 0,
             octets: 0,
         }
@@ -135,9 +141,9 @@ impl Indicator {
 fn fragment_headers(codec: Codec, nal: &Bytes) -> (Indicator, u8, &[u8]) {
     match codec {
         // RFC 6184, 5.8: FU-A.
-        Codec::H264 => (Indicator([nal[0] & 0xe0 | 28, 0], 1), nal[0] & 0x1f, &nal[1..]),
-        // RFC 7798, 4.4.3: the type becomes 49, layer and temporal id stay.
-        Codec::H265 => (Indicator([nal[0] & 0x81 | 49 << 1, nal[1]], 2), nal[0] >> 1 & 0x3f, &nal[2..]),
+        Codec::H264 => (Indicator([nal[0] & 0xe0 | FU_A, 0], 1), nal[0] & 0x1f, &nal[1..]),
+        // RFC 7798, 4.4.3: the type becomes FU, layer and temporal id stay.
+        Codec::H265 => (Indicator([nal[0] & 0x81 | FU << 1, nal[1]], 2), nal[0] >> 1 & 0x3f, &nal[2..]),
     }
 }
 
@@ -147,7 +153,7 @@ fn ntp(moment: UtcMicros) -> u64 {
     let seconds = moment.0.div_euclid(1_000_000).wrapping_add(UNIX_IN_NTP);
     let micros = moment.0.rem_euclid(1_000_000).unsigned_abs();
     let whole = u64::from(u32::try_from(seconds.rem_euclid(1 << 32)).unwrap_or(0));
-    whole << 32 | (micros << 32) / 1_000_000
+    (whole << 32) | ((micros << 32) / 1_000_000)
 }
 
 #[cfg(test)]
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn a_moment_becomes_ntp_time() {
         assert_eq!(ntp(UtcMicros(0)), 2_208_988_800 << 32);
-        assert_eq!(ntp(UtcMicros(500_000)), 2_208_988_800 << 32 | 1 << 31);
+        assert_eq!(ntp(UtcMicros(500_000)), (2_208_988_800 << 32) | (1 << 31));
     }
 
     #[test]

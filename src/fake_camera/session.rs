@@ -15,7 +15,6 @@ use super::transport::Transport;
 /// From SETUP to TEARDOWN.
 pub(crate) struct Session {
     pub(crate) id: String,
-    pub(crate) path: String,
     pub(crate) stream: Arc<Stream>,
     pub(crate) transport: Transport,
     /// From PLAY on.
@@ -27,9 +26,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(path: String, stream: Arc<Stream>, transport: Transport, now: Monotonic) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, transport: Transport, now: Monotonic) -> Self {
         let id = format!("{:016X}", u64::from_be_bytes(super::random()));
-        Self { id, path, stream, transport, player: None, heard: now, random: super::random() }
+        Self { id, stream, transport, player: None, heard: now, random: super::random() }
     }
 
     /// Whether the request's `Session` header means this one.

@@ -117,6 +117,12 @@ impl Stream {
         match &self.source {
             Source::Drawn { scene, number, name, coding } => {
                 let (width, height) = (coding.width as usize, coding.height as usize);
+                if self.parameters.borrow().is_none() {
+                    // A black picture tells them at once; painting the garden takes its time.
+                    for unit in Encoder::open(*coding)?.encode(&Picture::new(width, height), 0)? {
+                        self.learn(coding.codec, &unit);
+                    }
+                }
                 let mut drawing = drawing.unwrap_or_else(|| Drawing::new(*scene, *number, name, width, height));
                 self.draw(&mut drawing, *coding, stop)?;
                 Ok(Some(drawing))
@@ -133,7 +139,7 @@ impl Stream {
         let mut index = frame_at(self.elapsed(), coding.fps);
         while !stop.is_cancelled() && patience.lasts(self.is_idle(), self.elapsed()) {
             let due = Duration::from_micros(index * 1_000_000 / u64::from(coding.fps));
-            self.sleep_until(due);
+            self.sleep_until(due, stop);
             let clock = self.clock.now().minus(self.elapsed().saturating_sub(due)).to_string();
             drawing.draw(&mut picture, due, &clock.replace('T', " ").replace('Z', ""));
             for unit in encoder.encode(&picture, index.cast_signed())? {
@@ -157,7 +163,7 @@ impl Stream {
                 if stop.is_cancelled() || !patience.lasts(self.is_idle(), self.elapsed()) {
                     return Ok(());
                 }
-                self.sleep_until(begin + sample.decode);
+                self.sleep_until(begin + sample.decode, stop);
                 let mut unit = sample.unit;
                 unit.pts = unit.pts.saturating_add(ticks(begin));
                 self.publish(codec, unit);
@@ -170,6 +176,13 @@ impl Stream {
     }
 
     fn publish(&self, codec: Codec, unit: AccessUnit) {
+        self.learn(codec, &unit);
+        // Nobody may be listening.
+        let _ = self.units.send(Arc::new(unit));
+    }
+
+    /// Keeps the parameter sets that a key frame brings.
+    fn learn(&self, codec: Codec, unit: &AccessUnit) {
         if unit.is_key
             && let Some(sets) = ParameterSets::found_in(codec, &unit.nals)
         {
@@ -181,12 +194,18 @@ impl Stream {
                 is_new
             });
         }
-        // Nobody may be listening.
-        let _ = self.units.send(Arc::new(unit));
     }
 
-    fn sleep_until(&self, due: Duration) {
-        std::thread::sleep(due.saturating_sub(self.elapsed()));
+    /// Returns early when stopped.
+    fn sleep_until(&self, due: Duration, stop: &CancellationToken) {
+        const SLICE: Duration = Duration::from_millis(250);
+        while !stop.is_cancelled() {
+            let rest = due.saturating_sub(self.elapsed());
+            if rest.is_zero() {
+                break;
+            }
+            std::thread::sleep(rest.min(SLICE));
+        }
     }
 }
 

@@ -1,11 +1,6 @@
 //! Irregularity that is the same each time: hashes, smooth noise, sensor noise. Pure.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "noise: the bits are what counts"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "noise: the bits are what counts")]
 
 /// Well-mixed bits of any number (the finalizer of `SplitMix64`).
 pub(crate) fn mix(number: u64) -> u64 {
@@ -49,7 +44,7 @@ pub(crate) fn sensor(seed: u64, len: usize, amplitude: u8) -> Vec<i8> {
     (0..len)
         .map(|index| {
             let bits = mix(seed ^ (index as u64) << 20);
-            let one = |bits: u64| (bits & 0xffff) as i64 * (width + 1) / 0x1_0000;
+            let one = |bits: u64| (bits & 0xffff).cast_signed() * (width + 1) / 0x1_0000;
             (one(bits) - one(bits >> 16)) as i8
         })
         .collect()

@@ -48,18 +48,18 @@ pub(crate) fn choose(header: &str) -> Option<Asked> {
 }
 
 /// `4-5`, or `4` for 4 and the next one.
-fn numbers<N: std::str::FromStr + TryFrom<u32>>(text: &str) -> Option<(N, N)>
+fn numbers<N>(text: &str) -> Option<(N, N)>
 where
+    N: Copy + std::str::FromStr + TryFrom<u32>,
     u32: From<N>,
-    N: Copy,
 {
-    match text.split_once('-') {
-        Some((first, second)) => Some((first.trim().parse().ok()?, second.trim().parse().ok()?)),
-        None => {
-            let first: N = text.trim().parse().ok()?;
-            Some((first, N::try_from(u32::from(first) + 1).ok()?))
-        }
-    }
+    let (first, second) = text.split_once('-').map_or((text, None), |(first, second)| (first, Some(second)));
+    let first: N = first.trim().parse().ok()?;
+    let second = match second {
+        Some(second) => second.trim().parse().ok()?,
+        None => N::try_from(u32::from(first) + 1).ok()?,
+    };
+    Some((first, second))
 }
 
 /// A way to a client, set up.
