@@ -178,18 +178,9 @@ pub(crate) async fn thumbnail(
         return Err(Refusal::NotFound);
     }
     site.note(event.viewer(), peer, "thumbnail", event.camera(), None).await?;
-    let footage = site.parts.footage.clone();
-    let read = tokio::task::spawn_blocking(move || pictures::read(&event, &footage)).await;
-    match read {
-        Ok(Ok(jpeg)) => Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response()),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "could not read the picture of an event");
-            Err(Refusal::NotFound)
-        }
-        Err(error) => Err(unavailable("the picture could not be read")(&error)),
-    }
+    let jpeg = pictures::read(&event, &site.parts.footage).await.map_err(clips::refused)?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
-
 
 /// The event that began next after a moment. Lists are newest first, so ever longer windows are asked until one holds some.
 fn newer_than(connection: &Connection, cameras: &[CameraId], start: UtcMicros) -> rusqlite::Result<Option<EventRow>> {

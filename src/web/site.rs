@@ -13,7 +13,7 @@ use crate::disk::Footage;
 use crate::index::audit::Entry;
 use crate::index::{Readers, Writer, audit};
 use crate::media::live::Rings;
-use crate::record::OpenSegments;
+use crate::record::open::OpenSegments;
 use crate::units::{CameraId, Clock, UserId, UtcSpan};
 use crate::web::board::Board;
 use crate::web::metrics::Requests;
