@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn they_are_numbered_without_a_hole() {
         for (at, (name, _)) in (1..).zip(MIGRATIONS) {
-            assert!(name.starts_with(&format!("{at:04}_")) && name.ends_with(".sql"), "{name}");
+            assert!(name.starts_with(&format!("{at:04}_")), "{name}");
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
             let columns = columns.query_map([&table], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
             for column in columns {
                 let is_it = |line: &&str| line.trim_start().trim_start_matches('"').starts_with(&column);
-                let at = lines.iter().position(|line| is_it(&line)).expect("a line for the column");
+                let at = lines.iter().position(is_it).expect("a line for the column");
                 // The comment is on the column's line or, where that is long, on one that continues it.
                 let until = lines[at..]
                     .iter()
