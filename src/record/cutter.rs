@@ -168,7 +168,7 @@ mod tests {
 
     impl Feed {
         fn new() -> Self {
-            Self { cutter: Cutter::new(Duration::from_mins(1)), packet: packet(&video_parameters(), 0, true) }
+            Self { cutter: Cutter::new(Duration::from_secs(60)), packet: packet(&video_parameters(), 0, true) }
         }
 
         fn video(&mut self, seconds: i64, is_key: bool, trouble: Option<Trouble>) -> Verdict {

@@ -1,0 +1,162 @@
+//! The way of packets from a camera's session to its recording thread: bounded for one camera by count, for all by bytes.
+//!
+//! The session never waits. What has no room is left out up to the next key frame, and the recorder is told, so that the
+//! missing time is listed and not guessed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use crate::camera::packet::{Packet, Track};
+
+/// Packets one camera may have waiting: half a minute and more.
+const MOST_PACKETS: usize = 4096;
+
+/// Memory that waiting packets of all cameras may hold together. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Bytes>);
+
+#[derive(Debug)]
+struct Bytes {
+    most: usize,
+    held: AtomicUsize,
+}
+
+impl Budget {
+    /// Of so many bytes.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Bytes { most, held: AtomicUsize::new(0) }))
+    }
+
+    fn take(&self, bytes: usize) -> Option<Share> {
+        let room = |held: usize| held.checked_add(bytes).filter(|held| *held <= self.0.most);
+        self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        Some(Share { budget: self.clone(), bytes })
+    }
+}
+
+/// Given back when dropped.
+#[derive(Debug)]
+struct Share {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What the recorder is given.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The packet.
+    pub packet: Packet,
+    /// Whether packets before it were left out because the recorder did not keep up.
+    pub missed_before: bool,
+    _share: Share,
+}
+
+/// The session's end.
+#[derive(Debug)]
+pub struct Feed {
+    arrivals: SyncSender<Arrival>,
+    budget: Budget,
+    missed: bool,
+}
+
+/// The recorder's end.
+#[derive(Debug)]
+pub struct Packets(Receiver<Arrival>);
+
+/// A queue for one camera.
+pub fn queue(budget: &Budget) -> (Feed, Packets) {
+    let (arrivals, packets) = sync_channel(MOST_PACKETS);
+    (Feed { arrivals, budget: budget.clone(), missed: false }, Packets(packets))
+}
+
+impl Feed {
+    /// Hands the packet over without waiting; says whether it was taken. After one that was not, none is until a key frame.
+    pub fn push(&mut self, packet: Packet) -> bool {
+        if self.missed && !(packet.track == Track::Video && packet.is_key) {
+            return false;
+        }
+        // A packet costs more than its bytes.
+        let share = self.budget.take(packet.data.len() + size_of::<Arrival>());
+        let arrival = share.map(|share| Arrival { packet, missed_before: self.missed, _share: share });
+        let taken = arrival.is_some_and(|arrival| self.arrivals.try_send(arrival).is_ok());
+        self.missed = !taken;
+        taken
+    }
+}
+
+/// What waiting for a packet came to.
+#[derive(Debug)]
+pub enum Received {
+    /// One came.
+    Arrival(Arrival),
+    /// None came in time.
+    Nothing,
+    /// None will come.
+    End,
+}
+
+impl Packets {
+    /// Waits so long for the next packet. What was queued when the feed ended still comes.
+    pub fn receive(&self, wait: Duration) -> Received {
+        match self.0.recv_timeout(wait) {
+            Ok(arrival) => Received::Arrival(arrival),
+            Err(RecvTimeoutError::Timeout) => Received::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Received::End,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{packet, video_parameters};
+
+    fn arrivals(packets: &Packets) -> Vec<(bool, bool)> {
+        let mut seen = Vec::new();
+        while let Received::Arrival(arrival) = packets.receive(Duration::ZERO) {
+            seen.push((arrival.packet.is_key, arrival.missed_before));
+        }
+        seen
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_up_to_the_next_key_frame_and_told() {
+        let parameters = video_parameters();
+        let mut packet = packet(&parameters, 0, true);
+        let one = packet.data.len() + size_of::<Arrival>();
+        let (mut feed, packets) = queue(&Budget::new(2 * one));
+        assert!(feed.push(packet.clone()));
+        packet.is_key = false;
+        assert!(feed.push(packet.clone()));
+        assert!(!feed.push(packet.clone()), "no room");
+        assert_eq!(arrivals(&packets), [(true, false), (false, false)]);
+        assert!(!feed.push(packet.clone()), "room, but no key frame");
+        packet.is_key = true;
+        assert!(feed.push(packet.clone()));
+        assert!(feed.push(packet));
+        assert_eq!(arrivals(&packets), [(true, true), (true, false)]);
+        drop(feed);
+        assert!(matches!(packets.receive(Duration::ZERO), Received::End));
+    }
+
+    #[test]
+    fn one_camera_cannot_take_more_than_its_count_nor_all_more_than_the_budget() {
+        let parameters = video_parameters();
+        let budget = Budget::new(usize::MAX);
+        let (mut feed, unread) = queue(&budget);
+        let taken = (0..2 * MOST_PACKETS).filter(|_| feed.push(packet(&parameters, 0, true))).count();
+        assert_eq!(taken, MOST_PACKETS);
+        let (mut other, waiting) = queue(&Budget::new(0));
+        assert!(!other.push(packet(&parameters, 0, true)));
+        drop((feed, unread, waiting));
+        assert_eq!(budget.0.held.load(Ordering::Relaxed), 0, "everything was given back");
+    }
+}

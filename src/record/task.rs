@@ -1,0 +1,369 @@
+//! The recording of one camera: packets in, files out. Blocking; it has a thread of its own and waits for nothing but the
+//! disk.
+//!
+//! Files are the truth: a segment is handed on only when it is synced under its final name. What the disk refuses is given
+//! up with a word in the log and a gap in the account, and the next key frame gets a new file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::camera::packet::{Packet, StreamParameters, Track};
+use crate::disk::{Footage, PartError};
+use crate::record::cutter::{Break, Cutter, Verdict};
+use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
+use crate::record::missing::Missing;
+use crate::record::open::OpenSegments;
+use crate::record::queue::{Arrival, Packets, Received};
+use crate::record::recording::Recording;
+use crate::record::segment::{Gap, GapCause, Recorded};
+use crate::record::timeline::{Placed, Timeline};
+use crate::units::{CameraId, Clock, Monotonic, SegmentId, UtcMicros, UtcSpan};
+
+/// A fragment is not made longer than this, however rarely the disk is synced.
+const LONGEST_FRAGMENT: Duration = Duration::from_secs(1);
+/// Without a packet for so long, even the frames that are held back are written.
+const FLUSH_AFTER: Duration = Duration::from_secs(3);
+/// Without a packet for so long, the segment is closed: what it holds is complete.
+const CLOSE_AFTER: Duration = Duration::from_secs(30);
+/// A picture that comes so much later than the one before, and three times as late as usual, is a gap within a segment.
+const HOLE: Duration = Duration::from_secs(2);
+/// The pause after a disk error; doubled up to [`LONGEST_PAUSE`] while errors go on.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How a camera is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// How long a segment is, before the key frame that ends it.
+    pub segment: Duration,
+    /// How much a power cut may cost.
+    pub sync: Duration,
+    /// The end of what was recorded of this camera before; the time from there on is listed as a gap.
+    pub recorded_until: Option<UtcMicros>,
+}
+
+/// Records until the packets end, then closes what is open.
+///
+/// `out` gets segments and gaps in order. A segment leaves `open` when `out` returns: if `out` returns only once the row is
+/// committed, there is no moment at which the newest footage is in neither. `random` gives the bits of segment ids.
+#[expect(clippy::too_many_arguments, reason = "everything that a thread is given, once")]
+pub fn run(
+    camera: CameraId,
+    footage: Footage,
+    settings: RecordSettings,
+    clock: Clock,
+    packets: &Packets,
+    open: OpenSegments,
+    random: impl FnMut() -> [u8; 8],
+    out: impl FnMut(Recorded),
+) {
+    let mut recorder = Recorder::new(camera, footage, settings, clock, open, random, out);
+    let tick = (settings.sync / 20).clamp(Duration::from_millis(20), Duration::from_millis(500));
+    loop {
+        match packets.receive(tick) {
+            Received::Arrival(arrival) => recorder.take(arrival),
+            Received::Nothing => {}
+            Received::End => break,
+        }
+        recorder.tick();
+    }
+    recorder.end();
+}
+
+struct Recorder<R, O> {
+    camera: CameraId,
+    footage: Footage,
+    settings: RecordSettings,
+    clock: Clock,
+    open: OpenSegments,
+    random: R,
+    out: O,
+
+    cutter: Cutter,
+    timeline: Option<Timeline>,
+    fragmenter: Fragmenter,
+    recording: Option<Recording>,
+    missing: Missing,
+    /// When the oldest frame arrived that was appended and not synced.
+    unsynced: Option<Monotonic>,
+    last_arrival: Option<Monotonic>,
+    flushed: bool,
+    /// The newest picture, and how long after the one before it was.
+    newest: Option<(Placed, Duration)>,
+    /// After a disk error: until when nothing is tried, and how long the pause was.
+    pause: Option<(Monotonic, Duration)>,
+}
+
+impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
+    fn new(
+        camera: CameraId,
+        footage: Footage,
+        settings: RecordSettings,
+        clock: Clock,
+        open: OpenSegments,
+        random: R,
+        out: O,
+    ) -> Self {
+        Self {
+            cutter: Cutter::new(settings.segment),
+            missing: Missing::new(clock.now(), clock.monotonic(), settings.recorded_until),
+            camera,
+            footage,
+            settings,
+            clock,
+            open,
+            random,
+            out,
+            timeline: None,
+            fragmenter: Fragmenter::default(),
+            recording: None,
+            unsynced: None,
+            last_arrival: None,
+            flushed: false,
+            newest: None,
+            pause: None,
+        }
+    }
+
+    fn now(&self) -> Monotonic {
+        self.clock.monotonic().max(self.last_arrival.unwrap_or_default())
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        let packet = arrival.packet;
+        self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
+        self.flushed = false;
+        if arrival.missed_before {
+            tracing::warn!(camera = %self.camera, "the disk was too slow: pictures up to a key frame were not recorded");
+            self.finish_segment(None, Some(GapCause::DiskSlow));
+            self.cutter.abandon();
+        }
+        if self.pause.is_some_and(|(until, _)| self.now() < until) {
+            return;
+        }
+        let (placed, wall, trouble) = match &mut self.timeline {
+            Some(timeline) if self.cutter.is_on_timeline(&packet) => {
+                let (placed, trouble) = timeline.place(&packet);
+                (placed, timeline.wall(placed), trouble)
+            }
+            _ => (Placed::default(), packet.received, None),
+        };
+        match self.cutter.decide(&packet, wall, trouble) {
+            Verdict::Keep => {
+                self.note_hole(&packet, placed);
+                self.push(packet, placed, false);
+            }
+            Verdict::Next => {
+                self.note_hole(&packet, placed);
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.turn(&packet);
+                }
+                self.push(packet, placed, true);
+            }
+            Verdict::Anew(why) => {
+                if let Break::Trouble(trouble) = why {
+                    tracing::warn!(camera = %self.camera, ?trouble, "times do not meet: a new segment was begun");
+                }
+                self.finish_segment(matches!(why, Break::Trouble(_)).then_some(placed), cause(why, &packet));
+                let mut timeline = Timeline::new(&packet);
+                let (placed, _) = timeline.place(&packet);
+                self.timeline = Some(timeline);
+                self.newest = None;
+                self.push(packet, placed, true);
+            }
+            Verdict::Drop(why) => self.finish_segment(None, cause(why, &packet)),
+        }
+    }
+
+    /// What time brings: fragments that are old enough, syncs that are due, a camera that fell silent.
+    fn tick(&mut self) {
+        let now = self.now();
+        let silence = self.last_arrival.map_or(Duration::ZERO, |last| now.since(last));
+        if silence >= FLUSH_AFTER && !self.flushed {
+            self.flushed = true;
+            let unsynced = self.fragmenter.oldest();
+            for fragment in self.fragmenter.flush() {
+                self.write(&fragment, unsynced);
+            }
+            self.sync();
+        }
+        if silence >= CLOSE_AFTER && self.recording.is_some() {
+            self.finish_segment(None, Some(GapCause::CameraStalled));
+            self.cutter.abandon();
+        }
+        // A little earlier than promised, for the sync itself takes time.
+        let is_due =
+            |since: Option<Monotonic>| since.is_some_and(|since| now.since(since) >= self.settings.sync.mul_f32(0.9));
+        let due = is_due(self.unsynced.into_iter().chain(self.fragmenter.oldest()).min());
+        let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
+        loop {
+            let unsynced = self.fragmenter.oldest();
+            let Some(fragment) = self.fragmenter.pop(now, pace) else { break };
+            self.write(&fragment, unsynced);
+        }
+        if due {
+            self.sync();
+        }
+    }
+
+    /// The packets ended.
+    fn end(&mut self) {
+        let steady = self.now();
+        let is_silent = self.last_arrival.is_some_and(|last| steady.since(last) >= FLUSH_AFTER);
+        self.finish_segment(None, is_silent.then_some(GapCause::CameraStalled));
+        // What was being lost when recording ended is told now; nobody will know the cause later.
+        if self.missing.is_losing() {
+            self.report_gaps(self.clock.now(), steady);
+        }
+    }
+
+    fn push(&mut self, packet: Packet, at: Placed, begins: bool) {
+        self.fragmenter.push(Frame {
+            track: packet.track,
+            at,
+            received: packet.received_monotonic,
+            is_key: packet.is_key,
+            begins: begins.then_some(packet.parameters),
+            data: packet.data,
+        });
+    }
+
+    /// Lists a gap within a segment: the pictures before and after are in one file, but for a while there were none.
+    fn note_hole(&mut self, packet: &Packet, placed: Placed) {
+        if packet.track != Track::Video {
+            return;
+        }
+        let Some((newest, usual)) = self.newest.filter(|(newest, _)| placed > *newest) else {
+            self.newest.get_or_insert((placed, Duration::ZERO));
+            return;
+        };
+        let step = placed.since(newest);
+        self.newest = Some((placed, step));
+        if step < HOLE || usual.is_zero() || step < usual * 3 {
+            return;
+        }
+        let Some(timeline) = &self.timeline else { return };
+        let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
+        if let Some(span) = UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed)) {
+            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
+        }
+    }
+
+    /// Ends what is open, and says why nothing follows it (if nothing does).
+    fn finish_segment(&mut self, end: Option<Placed>, cause: Option<GapCause>) {
+        let unsynced = self.fragmenter.oldest();
+        for fragment in self.fragmenter.finish(end) {
+            self.write(&fragment, unsynced);
+        }
+        self.close();
+        self.newest = None;
+        if let Some(cause) = cause {
+            self.missing.lost(cause);
+        }
+    }
+
+    /// Appends a fragment, to a new file if it begins a segment. `arrived`: the oldest of its frames.
+    fn write(&mut self, fragment: &Fragment, arrived: Option<Monotonic>) {
+        if let Some(parameters) = &fragment.begins {
+            self.close();
+            self.begin(fragment.start, Arc::clone(parameters));
+        }
+        // Without a file, the segment was given up and this is the rest of it.
+        let (Some(recording), Some(timeline)) = (&mut self.recording, &self.timeline) else { return };
+        if !fragment.video.is_empty() || !fragment.audio.is_empty() {
+            if let Err(error) = recording.append(fragment, timeline.wall(fragment.end)) {
+                return self.give_up(&error);
+            }
+            self.unsynced = self.unsynced.or(arrived);
+        }
+        if fragment.is_last {
+            self.close();
+        }
+    }
+
+    fn begin(&mut self, start: Placed, parameters: Arc<StreamParameters>) {
+        let steady = self.now();
+        let Some(timeline) = &mut self.timeline else { return };
+        let recorded_until = self.missing.recorded_until();
+        timeline.fix(recorded_until);
+        let start = timeline.wall(start);
+        self.report_gaps(start, steady);
+        let id = SegmentId::from_random((self.random)());
+        match Recording::begin(&self.footage, &self.camera, id, start, parameters) {
+            Ok(recording) => self.recording = Some(recording),
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    fn sync(&mut self) {
+        if self.unsynced.take().is_none() {
+            return;
+        }
+        let Some(recording) = &mut self.recording else { return };
+        match recording.sync() {
+            Ok(segment) => {
+                self.pause = None;
+                self.open.set(segment);
+            }
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    /// Closes the open file and hands the segment on.
+    fn close(&mut self) {
+        self.unsynced = None;
+        let Some(recording) = self.recording.take() else { return };
+        let id = recording.id();
+        match recording.close(&self.footage) {
+            Ok(Some(segment)) => {
+                tracing::debug!(camera = %self.camera, %id, path = %segment.path.display(), "segment closed");
+                self.missing.recorded(segment.span.end(), self.now());
+                (self.out)(Recorded::Segment(segment));
+            }
+            Ok(None) => {}
+            Err(error) => self.give_up(&error),
+        }
+        self.open.remove(&self.camera, id);
+    }
+
+    /// After a disk error: keeps what is whole, if that still works, and pauses.
+    fn give_up(&mut self, error: &PartError) {
+        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
+        tracing::error!(camera = %self.camera, %error, pause_s = pause.as_secs(), "recording stopped for a moment");
+        if let Some(recording) = self.recording.take() {
+            let id = recording.id();
+            match recording.close(&self.footage) {
+                Ok(Some(segment)) => {
+                    self.missing.recorded(segment.span.end(), self.now());
+                    (self.out)(Recorded::Segment(segment));
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(camera = %self.camera, %error, "a segment was given up"),
+            }
+            self.open.remove(&self.camera, id);
+        }
+        self.unsynced = None;
+        self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
+        self.missing.lost(GapCause::DiskError);
+        self.cutter.abandon();
+        drop(self.fragmenter.finish(None));
+    }
+
+    fn report_gaps(&mut self, start: UtcMicros, steady: Monotonic) {
+        for (span, cause) in self.missing.up_to(start, steady) {
+            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
+        }
+        // Told once, even if the file that was to follow comes to nothing.
+        self.missing.told(start, steady);
+    }
+}
+
+/// Why nothing is recorded after a break; `None` if that was said before.
+fn cause(why: Break, packet: &Packet) -> Option<GapCause> {
+    match why {
+        Break::Nothing => None,
+        Break::Session => Some(GapCause::CameraUnreachable),
+        Break::Trouble(_) if packet.lost_before == 0 => Some(GapCause::CameraStalled),
+        Break::Parameters | Break::NoKeyFrame | Break::Trouble(_) => Some(GapCause::PacketLoss),
+    }
+}
