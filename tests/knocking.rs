@@ -90,8 +90,8 @@ fn what_one_may_not_see_answers_as_what_never_was() {
                 let cookie = cookie(who);
                 let origin = household.origin();
                 let headers = [("Cookie", cookie.as_str()), ("Origin", &origin), extra];
-                let answers = [&foreign, &never, &broken]
-                    .map(|path| household.ask(route.method.as_str(), path, &headers, b"{}"));
+                let answers =
+                    [&foreign, &never, &broken].map(|path| household.ask(route.method.as_str(), path, &headers, b"{}"));
                 let [first, others @ ..] = answers.map(|mut answer| {
                     answer.headers.retain(|(name, _)| name != "date");
                     (answer.status, answer.headers, answer.body)

@@ -23,10 +23,10 @@ use crate::web::activity::moment;
 use crate::web::clips::refused;
 use crate::web::events::{Choice, card};
 use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
 use crate::web::words::{self, Show};
-use crate::web::links;
 
 #[derive(Template)]
 #[template(path = "day.html")]
@@ -147,7 +147,8 @@ pub(crate) async fn recordings(
     let now = site.parts.clock.now();
     let parts = &site.parts;
     let known = recordings::overview(&camera, window, &parts.readers, &parts.open).await.map_err(refused)?;
-    let seconds = |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
+    let seconds =
+        |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
     let gap = |gap: &Gap| {
         json!({
             "start": gap.span.start().as_unix_seconds(),
@@ -180,8 +181,10 @@ fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
         let x = span.start().since(day.start()).as_secs_f64();
         Some(Mark { class, x, width: span.length().as_secs_f64(), y, height, words })
     };
-    let clock = |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
-    let footage = known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
+    let clock =
+        |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
+    let footage =
+        known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
     let gaps = known.gaps.iter().filter_map(|gap| {
         mark("bar-gap", gap.span, 54, 6, format!("missing {}: {}", clock(gap.span), words::cause(gap.cause)))
     });

@@ -31,7 +31,6 @@ const LONGEST_NOTE: usize = 2000;
 
 #[derive(Template)]
 #[template(path = "event.html")]
-#[expect(clippy::struct_excessive_bools, reason = "what a page shows or not, each by itself")]
 pub(crate) struct EventPage {
     pub(crate) frame: Frame,
     pub(crate) id: String,
@@ -118,8 +117,8 @@ pub(crate) async fn put(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     require_json(&headers)?;
-    let Change { kept, note } =
-        serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"kept\": true, \"note\": \"…\"} or one of them"))?;
+    let Change { kept, note } = serde_json::from_slice(&body)
+        .map_err(|_| Refusal::Bad("send {\"kept\": true, \"note\": \"…\"} or one of them"))?;
     if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
         return Err(Refusal::Bad("a note has at most 2000 characters"));
     }

@@ -9,7 +9,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::access::Right;
 use crate::web::site::Site;
-use crate::web::{activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in};
+use crate::web::{
+    activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in,
+};
 
 /// Who a route is for. There is no default: a row without one does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

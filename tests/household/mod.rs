@@ -28,7 +28,9 @@ use hearthwatch::media::live::Rings;
 use hearthwatch::record::fmp4::{self, Provenance, Sample, TrackRun};
 use hearthwatch::record::reader;
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
-use hearthwatch::units::{ByteLen, CameraId, Clock, EventId, InstallationId, Secret, SegmentId, UserId, UtcMicros, UtcSpan};
+use hearthwatch::units::{
+    ByteLen, CameraId, Clock, EventId, InstallationId, Secret, SegmentId, UserId, UtcMicros, UtcSpan,
+};
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -169,7 +171,15 @@ impl Household {
     }
 
     /// Something moves.
-    pub fn see(&self, id: &str, event: EventId, start: UtcMicros, seconds: Option<u64>, zones: &[&str], jpeg: Option<&[u8]>) {
+    pub fn see(
+        &self,
+        id: &str,
+        event: EventId,
+        start: UtcMicros,
+        seconds: Option<u64>,
+        zones: &[&str],
+        jpeg: Option<&[u8]>,
+    ) {
         if let Some(jpeg) = jpeg {
             self.footage.write_thumbnail(&camera(id), event, jpeg).expect("written");
         }
@@ -211,15 +221,19 @@ impl Household {
         part.append(&fmp4::init_segment(&parameters, Some(&provenance))).expect("appended");
         let (mut ticks, mut pictures) = (0, 0);
         for (number, run) in file.runs(Track::Video).enumerate() {
-            let samples: Vec<_> = run.samples.iter().map(|sample| {
-                let at = usize::try_from(sample.offset).expect("small");
-                Sample {
-                    duration: sample.duration,
-                    composition_offset: sample.composition_offset,
-                    is_key: sample.is_key,
-                    data: Bytes::copy_from_slice(&film[at..at + sample.size as usize]),
-                }
-            }).collect();
+            let samples: Vec<_> = run
+                .samples
+                .iter()
+                .map(|sample| {
+                    let at = usize::try_from(sample.offset).expect("small");
+                    Sample {
+                        duration: sample.duration,
+                        composition_offset: sample.composition_offset,
+                        is_key: sample.is_key,
+                        data: Bytes::copy_from_slice(&film[at..at + sample.size as usize]),
+                    }
+                })
+                .collect();
             let run = TrackRun { track: Track::Video, base_decode_ticks: ticks, samples: &samples };
             part.append(&fmp4::fragment(u32::try_from(number).expect("few") + 1, &[run])).expect("appended");
             ticks += samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
@@ -288,8 +302,20 @@ pub fn film(seconds: u32, size: &str) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("film.mp4");
     let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-threads", "1", "-f", "lavfi", "-i", &format!("testsrc2=size={size}:rate=10:duration={seconds}")])
-        .args("-c:v libx264 -preset ultrafast -profile:v baseline -pix_fmt yuv420p -g 20 -video_track_timescale 90000".split(' '))
+        .args([
+            "-v",
+            "error",
+            "-threads",
+            "1",
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("testsrc2=size={size}:rate=10:duration={seconds}"),
+        ])
+        .args(
+            "-c:v libx264 -preset ultrafast -profile:v baseline -pix_fmt yuv420p -g 20 -video_track_timescale 90000"
+                .split(' '),
+        )
         .args(["-movflags", "frag_keyframe+empty_moov+default_base_moof"])
         .arg(&path)
         .status();
@@ -330,7 +356,8 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 fn serve(listener: TcpListener, site: &Arc<Site>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("non-blocking");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
