@@ -33,7 +33,8 @@ const CLOSED_BETWEEN: &str = select!(
     "WHERE camera = ?1 AND start_us < ?3 AND end_us > ?2
     AND start_us > ?2 - (SELECT max(end_us - start_us) FROM events WHERE camera = ?1) ORDER BY start_us"
 );
-const OPEN_BETWEEN: &str = select!("WHERE camera = ?1 AND end_us IS NULL AND start_us < ?2 ORDER BY start_us");
+const OPEN_BETWEEN: &str =
+    select!("INDEXED BY events_open WHERE camera = ?1 AND end_us IS NULL AND start_us < ?2 ORDER BY start_us");
 const SET: &str = "UPDATE events SET kept = coalesce(?2, kept), note = coalesce(?3, note) WHERE id = ?1";
 const IS_REMOVED: &str = "SELECT 1 FROM removed_events WHERE id = ?1";
 const NOTE_REMOVED: &str = "INSERT INTO removed_events (id) SELECT id FROM events WHERE id = ?1 AND end_us IS NULL";

@@ -263,6 +263,38 @@ mod tests {
     }
 
     #[test]
+    fn a_filled_database_of_every_older_schema_is_brought_up_and_a_copy_is_left() {
+        for old in 1..migration::NEWEST {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("hearthwatch.db");
+            let conn = Connection::open(&path).unwrap();
+            for (_, sql) in &migration::MIGRATIONS[..usize::try_from(old).unwrap()] {
+                conn.execute_batch(sql).unwrap();
+            }
+            conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            conn.pragma_update(None, "user_version", old).unwrap();
+            conn.execute_batch(
+                "INSERT INTO cameras (id) VALUES ('porch');
+                 INSERT INTO users (name, role, password_hash) VALUES ('anna', 'owner', '$argon2id$');
+                 INSERT INTO rights VALUES (1, 'porch', 1, 1, 1, 1, NULL);
+                 INSERT INTO events (id, camera, start_us, peak, zones, has_thumbnail)
+                     VALUES (x'0102030405060708', 'porch', 5, 0.5, '[]', 0);",
+            )
+            .unwrap();
+            drop(conn);
+            assert!(matches!(Readers::open(&path).err(), Some(OpenError::Older { .. })), "a reader changes nothing");
+            let (_thread, _writer, readers) = open(&path).unwrap();
+            let rows = |conn: &Connection| {
+                conn.query_row("SELECT count(*) FROM rights, events, users, cameras", [], |row| row.get::<_, i64>(0))
+            };
+            assert_eq!(readers.read_blocking(rows).unwrap(), 1);
+            assert_eq!(readers.read_blocking(migration::version).unwrap(), migration::NEWEST);
+            let copy = Connection::open(folder.path().join(format!("hearthwatch.db.before-{old}"))).unwrap();
+            assert_eq!((rows(&copy), migration::version(&copy)), (Ok(1), Ok(old)));
+        }
+    }
+
+    #[test]
     fn the_copy_before_a_migration_is_complete_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hearthwatch.db");

@@ -10,14 +10,15 @@ use rusqlite::Connection;
 use crate::units::{ByteLen, CameraId, EventId, SegmentId, UtcMicros};
 
 // What overlaps an event, widened by its pre- and post-roll, stays as long as the event does. As elsewhere the longest event
-// bounds where one that overlaps may begin. An event that goes on holds everything since it began.
+// bounds where one that overlaps may begin. An event that goes on holds everything since it began; without INDEXED BY
+// the planner would look through all events for it.
 const EXPIRED: &str = "SELECT id FROM segments AS s
     WHERE camera = ?1 AND start_us < ?2 AND end_us <= ?2
     AND NOT EXISTS (SELECT 1 FROM events AS e
         WHERE e.camera = ?1 AND e.start_us < s.end_us + ?4 AND e.end_us > s.start_us - ?4
         AND e.start_us > s.start_us - ?4 - (SELECT max(end_us - start_us) FROM events WHERE camera = ?1)
         AND (e.kept = 1 OR s.end_us > ?3))
-    AND NOT EXISTS (SELECT 1 FROM events AS o
+    AND NOT EXISTS (SELECT 1 FROM events AS o INDEXED BY events_open
         WHERE o.camera = ?1 AND o.end_us IS NULL AND o.start_us < s.end_us + ?4)
     ORDER BY start_us LIMIT ?5";
 const EXPIRED_EVENTS: &str = "SELECT id FROM events
@@ -27,7 +28,7 @@ const OLDEST: &str = "SELECT id, size_bytes, EXISTS (SELECT 1 FROM events AS e
         WHERE e.camera = s.camera AND e.start_us < s.end_us + ?1 AND e.end_us > s.start_us - ?1
         AND e.start_us > s.start_us - ?1 - (SELECT max(end_us - start_us) FROM events WHERE camera = s.camera)
         AND e.kept = 1)
-    OR EXISTS (SELECT 1 FROM events AS o
+    OR EXISTS (SELECT 1 FROM events AS o INDEXED BY events_open
         WHERE o.camera = s.camera AND o.end_us IS NULL AND o.start_us < s.end_us + ?1)
     FROM segments AS s ORDER BY start_us";
 
