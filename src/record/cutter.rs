@@ -80,7 +80,7 @@ impl Cutter {
         self.session == Some(packet.session)
     }
 
-    /// What happens with the packet, which lies at `wall`: by the timeline if it is on it, and else by its arrival.
+    /// What happens with the packet, which lies at `wall` on the timeline (without meaning if it is not on it).
     /// `trouble` is what the timeline noticed.
     pub fn decide(&mut self, packet: &Packet, wall: UtcMicros, trouble: Option<Trouble>) -> Verdict {
         if !self.is_on_timeline(packet) {
@@ -119,12 +119,13 @@ impl Cutter {
             self.why = why;
             return Verdict::Drop(why);
         }
-        self.open = Some(self.opened(packet, wall));
         // After a jump of its timestamps the camera's frames were made even again, so they go on where they were.
         let goes_on = !matches!(why, Break::Trouble(Trouble::ClockStep | Trouble::Disagreement));
         if self.session.replace(packet.session) == Some(packet.session) && goes_on {
+            self.open = Some(self.opened(packet, wall));
             Verdict::Next
         } else {
+            self.open = Some(self.opened(packet, packet.received));
             Verdict::Anew(why)
         }
     }
@@ -222,7 +223,10 @@ mod tests {
         assert_eq!(feed.video(3, false, None), Verdict::Keep);
         assert_eq!(feed.video(4, true, None), Verdict::Next);
         assert_eq!(feed.video(7, false, Some(Trouble::ClockStep)), Verdict::Keep);
-        assert_eq!(feed.video(8, true, None), Verdict::Anew(Break::Trouble(Trouble::ClockStep)));
+        feed.packet.is_key = true;
+        feed.packet.received = at(1_700_000_000);
+        assert_eq!(feed.cutter.decide(&feed.packet, at(8), None), Verdict::Anew(Break::Trouble(Trouble::ClockStep)));
+        assert_eq!(feed.video(1_700_000_001, false, None), Verdict::Keep, "lengths count from the new time");
     }
 
     #[test]

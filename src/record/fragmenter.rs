@@ -57,6 +57,8 @@ pub struct Fragment {
     pub start: Placed,
     /// When the next picture is presented; without pictures, where the last one with pictures ended.
     pub end: Placed,
+    /// When the first and the last of its pictures arrived; `None` if it has none.
+    pub arrived: Option<(Monotonic, Monotonic)>,
     /// Counts from 1 within the segment.
     pub sequence: u32,
     /// Decode time of the first picture, in ticks of 1/90,000 s since the file's zero.
@@ -281,6 +283,7 @@ impl Fragmenter {
             is_last,
             start,
             end: segment.end,
+            arrived: frames.first().zip(frames.last()).map(|(first, last)| (first.received, last.received)),
             sequence: segment.sequence,
             video_base,
             video,

@@ -7,6 +7,8 @@ use crate::units::{Monotonic, UtcMicros, UtcSpan};
 
 /// Shorter than this is no gap but the time between two pictures.
 const LEAST: Duration = Duration::from_millis(100);
+/// The same where only arrivals tell.
+const LEAST_BY_STEADY: Duration = Duration::from_secs(1);
 /// A camera that takes longer than this to send after a start is unreachable; up to here it is the start that took the time.
 const START_UP: Duration = Duration::from_secs(15);
 /// How far the wall clock may disagree with the steady one before it was set.
@@ -65,11 +67,18 @@ impl Missing {
             let unreachable = gap(started, start, GapCause::CameraUnreachable);
             return gap(self.until.0, started, GapCause::Restart).into_iter().chain(unreachable).collect();
         }
-        let steady_length = steady.since(self.until.1);
-        let was_set = start.minus(steady_length).offset_from(self.until.0).saturating_abs() > CLOCK_STEP_US;
-        // Of a clock that was set, the year between 1970 and now is not missing: only what went by is.
-        let from = if was_set && self.started.is_none() { start.minus(steady_length) } else { self.until.0 };
-        gap(from, start, self.cause.unwrap_or(GapCause::CameraUnreachable)).into_iter().collect()
+        let cause = self.cause.unwrap_or(GapCause::CameraUnreachable);
+        if self.started.is_some_and(|started| start.since(started) < START_UP) {
+            return Vec::new();
+        }
+        let passed = steady.since(self.until.1);
+        let was_set = start.minus(passed).offset_from(self.until.0).saturating_abs() > CLOCK_STEP_US;
+        if was_set && self.started.is_none() {
+            // The years between 1970 and now are not missing: only what went by is, and that is not known to the picture.
+            let from = start.minus(passed);
+            return gap(from, start, cause).filter(|_| passed >= LEAST_BY_STEADY).into_iter().collect();
+        }
+        gap(self.until.0, start, cause).into_iter().collect()
     }
 }
 
@@ -102,7 +111,7 @@ mod tests {
         assert_eq!(missing.up_to(at(200), steady(100)), both);
         let first = Missing::new(at(100), steady(0), None);
         assert_eq!(first.up_to(at(130), steady(30)), [span(100, 130, GapCause::CameraUnreachable)]);
-        assert!(first.up_to(at(99), steady(0)).is_empty());
+        assert!(first.up_to(at(103), steady(3)).is_empty(), "a camera that is new has no past to miss");
     }
 
     #[test]

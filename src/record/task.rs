@@ -87,6 +87,8 @@ struct Recorder<R, O> {
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
     last_arrival: Option<Monotonic>,
+    /// When the last picture arrived that is in a file.
+    last_written: Monotonic,
     flushed: bool,
     /// The newest picture, and how long after the one before it was.
     newest: Option<(Placed, Duration)>,
@@ -119,6 +121,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             recording: None,
             unsynced: None,
             last_arrival: None,
+            last_written: Monotonic::default(),
             flushed: false,
             newest: None,
             pause: None,
@@ -181,9 +184,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let silence = self.last_arrival.map_or(Duration::ZERO, |last| now.since(last));
         if silence >= FLUSH_AFTER && !self.flushed {
             self.flushed = true;
-            let unsynced = self.fragmenter.oldest();
             for fragment in self.fragmenter.flush() {
-                self.write(&fragment, unsynced);
+                self.write(&fragment);
             }
             self.sync();
         }
@@ -197,9 +199,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let due = is_due(self.unsynced.into_iter().chain(self.fragmenter.oldest()).min());
         let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
         loop {
-            let unsynced = self.fragmenter.oldest();
             let Some(fragment) = self.fragmenter.pop(now, pace) else { break };
-            self.write(&fragment, unsynced);
+            self.write(&fragment);
         }
         if due {
             self.sync();
@@ -251,9 +252,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
 
     /// Ends what is open, and says why nothing follows it (if nothing does).
     fn finish_segment(&mut self, end: Option<Placed>, cause: Option<GapCause>) {
-        let unsynced = self.fragmenter.oldest();
         for fragment in self.fragmenter.finish(end) {
-            self.write(&fragment, unsynced);
+            self.write(&fragment);
         }
         self.close();
         self.newest = None;
@@ -262,11 +262,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         }
     }
 
-    /// Appends a fragment, to a new file if it begins a segment. `arrived`: the oldest of its frames.
-    fn write(&mut self, fragment: &Fragment, arrived: Option<Monotonic>) {
+    /// Appends a fragment, to a new file if it begins a segment.
+    fn write(&mut self, fragment: &Fragment) {
         if let Some(parameters) = &fragment.begins {
             self.close();
-            self.begin(fragment.start, Arc::clone(parameters));
+            let arrived = fragment.arrived.map_or(self.now(), |(first, _)| first);
+            self.begin(fragment.start, arrived, Arc::clone(parameters));
         }
         // Without a file, the segment was given up and this is the rest of it.
         let (Some(recording), Some(timeline)) = (&mut self.recording, &self.timeline) else { return };
@@ -274,20 +275,22 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             if let Err(error) = recording.append(fragment, timeline.wall(fragment.end)) {
                 return self.give_up(&error);
             }
-            self.unsynced = self.unsynced.or(arrived);
+            if let Some((first, last)) = fragment.arrived {
+                self.unsynced.get_or_insert(first);
+                self.last_written = last;
+            }
         }
         if fragment.is_last {
             self.close();
         }
     }
 
-    fn begin(&mut self, start: Placed, parameters: Arc<StreamParameters>) {
-        let steady = self.now();
+    fn begin(&mut self, start: Placed, arrived: Monotonic, parameters: Arc<StreamParameters>) {
         let Some(timeline) = &mut self.timeline else { return };
         let recorded_until = self.missing.recorded_until();
         timeline.fix(recorded_until);
         let start = timeline.wall(start);
-        self.report_gaps(start, steady);
+        self.report_gaps(start, arrived);
         let id = SegmentId::from_random((self.random)());
         match Recording::begin(&self.footage, &self.camera, id, start, parameters) {
             Ok(recording) => self.recording = Some(recording),
@@ -317,7 +320,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         match recording.close(&self.footage) {
             Ok(Some(segment)) => {
                 tracing::debug!(camera = %self.camera, %id, path = %segment.path.display(), "segment closed");
-                self.missing.recorded(segment.span.end(), self.now());
+                self.missing.recorded(segment.span.end(), self.last_written);
                 (self.out)(Recorded::Segment(segment));
             }
             Ok(None) => {}
@@ -334,7 +337,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             let id = recording.id();
             match recording.close(&self.footage) {
                 Ok(Some(segment)) => {
-                    self.missing.recorded(segment.span.end(), self.now());
+                    self.missing.recorded(segment.span.end(), self.last_written);
                     (self.out)(Recorded::Segment(segment));
                 }
                 Ok(None) => {}
