@@ -89,7 +89,9 @@ mod tests {
             let text = std::str::from_utf8(&data).expect("UTF-8");
             assert!(text.lines().count() < 300, "{name} is too long");
             assert!(text.starts_with("// @ts-check"), "{name}");
-            for banned in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"] {
+            for banned in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"]
+            {
                 assert!(!text.replace("http://www.w3.org/2000/svg", "").contains(banned), "{name} uses {banned}");
             }
         }

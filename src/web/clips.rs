@@ -12,7 +12,8 @@ use serde::Deserialize;
 use crate::access::Viewable;
 use crate::config::settings::{Camera, Motion};
 use crate::index::events::EventRow;
-use crate::media::{Assembly, MediaError, clip, range};
+use crate::media::hls::{SegmentQuery, VodFile};
+use crate::media::{Assembly, MediaError, clip, hls, range};
 use crate::units::{CameraId, UtcMicros, UtcSpan};
 use crate::web::day::span;
 use crate::web::headers::attachment;
@@ -76,17 +77,55 @@ async fn clip(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let parts = &site.parts;
-    let (readers, footage, open) = (parts.readers.clone(), parts.footage.clone(), parts.open.clone());
-    let made = tokio::task::spawn_blocking(move || clip::open(&camera, span, &readers, &footage, &open)).await;
-    let file = made.map_err(|error| media_failed(&error))?.map_err(refused)?;
-    let wanted = headers.get(header::RANGE).and_then(|wanted| wanted.to_str().ok());
-    let is_same = headers.get(header::IF_RANGE).is_none_or(|etag| etag.as_bytes() == file.etag().as_bytes());
-    Ok(answer(&file, "video/mp4", wanted.filter(|_| is_same)))
+    let file = clip::open(&camera, span, &parts.readers, &parts.footage, &parts.open).await.map_err(refused)?;
+    Ok(answer(&file, "video/mp4", headers))
+}
+
+/// Which file of which window.
+#[derive(Deserialize)]
+pub(crate) struct Vod {
+    a: String,
+    b: String,
+    file: String,
+}
+
+/// `GET /vod/{id}/start/{a}/end/{b}/…`: the playlist, init sections and segments.
+pub(crate) async fn vod(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Extension(peer): Extension<Peer>,
+    Path(Vod { a, b, file }): Path<Vod>,
+    Query(query): Query<SegmentQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let number = |text: &str| text.parse::<f64>().map_err(|_| Refusal::NotFound);
+    let window = span(number(&a)?, number(&b)?)?;
+    let file = VodFile::from_name(&file).ok_or(Refusal::NotFound)?;
+    site.note(camera.viewer(), peer, "playback", camera.get(), Some(window)).await?;
+    let parts = &site.parts;
+    let media_type = [(header::CONTENT_TYPE, file.content_type())];
+    match file {
+        VodFile::Playlist => {
+            let text = hls::playlist(&camera, window, &parts.readers, &parts.open).await.map_err(refused)?;
+            Ok((media_type, text).into_response())
+        }
+        VodFile::Init(id) => {
+            let bytes = hls::init(&camera, id, &parts.readers, &parts.footage, &parts.open).await.map_err(refused)?;
+            Ok((media_type, bytes).into_response())
+        }
+        VodFile::Segment(id) => {
+            let segment = hls::segment(&camera, id, query, &parts.readers, &parts.footage, &parts.open).await;
+            Ok(answer(&segment.map_err(refused)?, file.content_type(), &headers))
+        }
+    }
 }
 
 /// A file or the part of it that was asked for.
-fn answer(file: &Assembly, media_type: &'static str, wanted: Option<&str>) -> Response {
+fn answer(file: &Assembly, media_type: &'static str, headers: &HeaderMap) -> Response {
     let len = file.len();
+    let wanted = headers.get(header::RANGE).and_then(|wanted| wanted.to_str().ok());
+    let is_same = headers.get(header::IF_RANGE).is_none_or(|etag| etag.as_bytes() == file.etag().as_bytes());
+    let wanted = wanted.filter(|_| is_same);
     let (status, part) = match wanted.map(|wanted| range::parse(wanted, len)) {
         None | Some(Ok(None)) => (StatusCode::OK, 0..len),
         Some(Ok(Some(part))) => (StatusCode::PARTIAL_CONTENT, part),
@@ -114,7 +153,7 @@ fn answer(file: &Assembly, media_type: &'static str, wanted: Option<&str>) -> Re
 }
 
 /// Why there are no pictures, as an answer.
-fn refused(error: MediaError) -> Refusal {
+pub(crate) fn refused(error: MediaError) -> Refusal {
     match error {
         error if error.is_not_found() => Refusal::NotFound,
         MediaError::Denied(denied) => denied.into(),
@@ -122,11 +161,9 @@ fn refused(error: MediaError) -> Refusal {
         MediaError::CodingChanged { .. } => {
             Refusal::Bad("the camera's settings changed within this time; ask for a clip before or after that")
         }
-        error => media_failed(&error),
+        error => {
+            tracing::error!(%error, "could not read footage");
+            Refusal::Unavailable("this footage cannot be read; the recorder's log says why")
+        }
     }
-}
-
-fn media_failed(error: &dyn std::fmt::Display) -> Refusal {
-    tracing::error!(%error, "could not read footage");
-    Refusal::Unavailable("this footage cannot be read; the recorder's log says why")
 }

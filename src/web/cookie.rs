@@ -16,11 +16,7 @@ fn name(over_tls: bool) -> &'static str {
 /// `Set-Cookie` that signs in.
 pub(crate) fn set(token: &str, over_tls: bool) -> String {
     let secure = if over_tls { "; Secure" } else { "" };
-    format!(
-        "{}={token}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-        name(over_tls),
-        SESSION_LENGTH.as_secs()
-    )
+    format!("{}={token}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", name(over_tls), SESSION_LENGTH.as_secs())
 }
 
 /// `Set-Cookie` that signs out.

@@ -15,26 +15,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::access::{Right, Viewable};
-use crate::index::events::{self, EventFilter, EventRow};
-use crate::index::{gaps, segments};
+use crate::index::events;
+use crate::media::recordings::{self, Motion, Overview};
 use crate::record::segment::Gap;
 use crate::units::{CameraId, UtcMicros, UtcSpan};
 use crate::web::activity::moment;
+use crate::web::clips::refused;
 use crate::web::events::{Choice, card};
 use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
 use crate::web::words::{self, Show};
-use crate::web::links;
-
-/// Segments closer together than this are one stretch of footage: nobody can see the seam.
-const SEAM: Duration = Duration::from_millis(1500);
-
-/// The longest window of one question.
-const LONGEST_WINDOW: Duration = Duration::from_secs(32 * 24 * 3600);
-
-/// Events of one window at most.
-const MOST_EVENTS: u32 = 2000;
 
 #[derive(Template)]
 #[template(path = "day.html")]
@@ -84,15 +76,6 @@ pub(crate) struct Wanted {
     t: Option<f64>,
 }
 
-/// What is known of a camera's time.
-struct Known {
-    /// Footage, merged, in order.
-    spans: Vec<UtcSpan>,
-    gaps: Vec<Gap>,
-    /// Newest first.
-    events: Vec<EventRow>,
-}
-
 /// `GET /cameras/{id}`.
 pub(crate) async fn page(
     State(site): State<Arc<Site>>,
@@ -107,7 +90,11 @@ pub(crate) async fn page(
         None => date_of(at.unwrap_or(now), &zone),
     };
     let day = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
-    let known = known(&site, &camera, day).await?;
+    let parts = &site.parts;
+    let known = recordings::overview(&camera, day, &parts.readers, &parts.open).await.map_err(refused)?;
+    let id = camera.get().clone();
+    let events = parts.readers.read(move |connection| events::between(connection, &id, day)).await;
+    let events = events.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
     let name = site.parts.board.name(camera.get());
     let rights = site.rights(camera.viewer()).await?;
     let link = |date: Option<Date>| date.map(|date| (links::day(camera.get(), &date.to_string()), short(date)));
@@ -132,7 +119,7 @@ pub(crate) async fn page(
         end: day.end().as_unix_seconds(),
         at: at.map(|at| at.as_unix_seconds().to_string()).unwrap_or_default(),
         marks: marks(&known, day, now),
-        events: known.events.iter().map(|row| card(&site, row)).collect(),
+        events: events.iter().rev().map(|row| card(&site, row)).collect(),
         gaps: known.gaps.iter().map(|gap| gap_in_words(gap, now)).collect(),
         may_export: rights.iter().any(|(other, rights)| other == camera.get() && rights.has(Right::Export)),
         save_start: saved.as_unix_seconds(),
@@ -157,13 +144,11 @@ pub(crate) async fn recordings(
     Query(window): Query<Window>,
 ) -> Result<Json<Value>, Refusal> {
     let window = span(window.after, window.before)?;
-    if window.length() > LONGEST_WINDOW {
-        return Err(Refusal::Bad("ask for at most 32 days at once"));
-    }
     let now = site.parts.clock.now();
-    let mut known = known(&site, &camera, window).await?;
-    known.events.reverse();
-    let seconds = |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
+    let parts = &site.parts;
+    let known = recordings::overview(&camera, window, &parts.readers, &parts.open).await.map_err(refused)?;
+    let seconds =
+        |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
     let gap = |gap: &Gap| {
         json!({
             "start": gap.span.start().as_unix_seconds(),
@@ -171,7 +156,7 @@ pub(crate) async fn recordings(
             "cause": gap.cause.name(),
         })
     };
-    let motion = |row: &EventRow| {
+    let motion = |row: &Motion| {
         json!({
             "start": row.start.as_unix_seconds(),
             "end": row.end.unwrap_or(now).as_unix_seconds(),
@@ -181,7 +166,7 @@ pub(crate) async fn recordings(
     Ok(Json(json!({
         "spans": known.spans.iter().map(seconds).collect::<Vec<_>>(),
         "gaps": known.gaps.iter().map(gap).collect::<Vec<_>>(),
-        "motion": known.events.iter().map(motion).collect::<Vec<_>>(),
+        "motion": known.motion.iter().map(motion).collect::<Vec<_>>(),
     })))
 }
 
@@ -190,54 +175,20 @@ pub(crate) fn span(start: f64, end: f64) -> Result<UtcSpan, Refusal> {
     UtcSpan::new(moment(start)?, moment(end)?).ok_or(Refusal::Bad("the end is before the start"))
 }
 
-async fn known(site: &Site, camera: &Viewable<CameraId>, window: UtcSpan) -> Result<Known, Refusal> {
-    let id = camera.get().clone();
-    let open = site.parts.open.of(camera.get()).map(|open| open.span);
-    let filter = EventFilter {
-        cameras: vec![id.clone()],
-        after: Some(window.start()),
-        before: Some(window.end()),
-        limit: MOST_EVENTS,
-    };
-    let read = site.parts.readers.read(move |connection| {
-        let closed = segments::between(connection, &id, window)?;
-        Ok((closed, gaps::between(connection, &id, window)?, events::list(connection, &filter)?))
-    });
-    let (closed, gaps, events) =
-        read.await.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
-    let spans = merged(closed.iter().map(|segment| segment.span).chain(open), window);
-    Ok(Known { spans, gaps, events })
-}
-
-/// In order, within the window, with seams closed.
-fn merged(spans: impl IntoIterator<Item = UtcSpan>, window: UtcSpan) -> Vec<UtcSpan> {
-    let mut spans: Vec<_> = spans.into_iter().filter_map(|span| span.intersection(window)).collect();
-    spans.sort_by_key(|span| span.start());
-    let mut merged: Vec<UtcSpan> = Vec::new();
-    for span in spans {
-        if let Some(last) = merged.last_mut()
-            && span.start() <= last.end().plus(SEAM)
-        {
-            *last = UtcSpan::new(last.start(), last.end().max(span.end())).unwrap_or(*last);
-        } else {
-            merged.push(span);
-        }
-    }
-    merged
-}
-
-fn marks(known: &Known, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
+fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
     let mark = |class, span: UtcSpan, y, height, words| {
         let span = span.intersection(day)?;
         let x = span.start().since(day.start()).as_secs_f64();
         Some(Mark { class, x, width: span.length().as_secs_f64(), y, height, words })
     };
-    let clock = |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
-    let footage = known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
+    let clock =
+        |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
+    let footage =
+        known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
     let gaps = known.gaps.iter().filter_map(|gap| {
         mark("bar-gap", gap.span, 54, 6, format!("missing {}: {}", clock(gap.span), words::cause(gap.cause)))
     });
-    let motion = known.events.iter().filter_map(|row| {
+    let motion = known.motion.iter().filter_map(|row| {
         // What is shorter than a hair of the bar is drawn as one.
         let shown = row.start.plus(Duration::from_secs(90)).max(row.end.unwrap_or(now));
         let span = UtcSpan::new(row.start, shown)?;
@@ -274,19 +225,6 @@ fn span_of(date: Date, zone: &TimeZone) -> Option<UtcSpan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn seconds(start: i64, end: i64) -> UtcSpan {
-        UtcSpan::new(UtcMicros(start * 1_000_000), UtcMicros(end * 1_000_000)).expect("ordered")
-    }
-
-    #[test]
-    fn a_seam_is_closed_and_a_gap_is_not() {
-        let all = seconds(0, 1000);
-        assert_eq!(merged([seconds(60, 120), seconds(0, 60), seconds(121, 150)], all), [seconds(0, 150)]);
-        assert_eq!(merged([seconds(0, 60), seconds(62, 120)], all), [seconds(0, 60), seconds(62, 120)]);
-        assert_eq!(merged([seconds(0, 60)], seconds(30, 40)), [seconds(30, 40)]);
-    }
 
     #[test]
     fn a_day_of_the_time_change_has_23_or_25_hours() {
@@ -294,17 +232,6 @@ mod tests {
         for (date, hours) in [((2026, 3, 29), 23), ((2026, 10, 25), 25), ((2026, 11, 21), 24)] {
             let date = Date::new(date.0, date.1, date.2).expect("a date");
             assert_eq!(span_of(date, &zone).expect("a span").length(), Duration::from_secs(hours * 3600));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn merged_spans_are_in_order_and_apart(pairs in proptest::collection::vec((0_i64..500, 0_i64..60), 0..30)) {
-            let spans = pairs.iter().map(|(start, length)| seconds(*start, start + length));
-            let merged = merged(spans, seconds(0, 1000));
-            for pair in merged.windows(2) {
-                prop_assert!(pair[0].end() < pair[1].start());
-            }
         }
     }
 }

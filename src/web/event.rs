@@ -31,7 +31,6 @@ const LONGEST_NOTE: usize = 2000;
 
 #[derive(Template)]
 #[template(path = "event.html")]
-#[expect(clippy::struct_excessive_bools, reason = "what a page shows or not, each by itself")]
 pub(crate) struct EventPage {
     pub(crate) frame: Frame,
     pub(crate) id: String,
@@ -118,8 +117,8 @@ pub(crate) async fn put(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     require_json(&headers)?;
-    let Change { kept, note } =
-        serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"kept\": true, \"note\": \"…\"} or one of them"))?;
+    let Change { kept, note } = serde_json::from_slice(&body)
+        .map_err(|_| Refusal::Bad("send {\"kept\": true, \"note\": \"…\"} or one of them"))?;
     if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
         return Err(Refusal::Bad("a note has at most 2000 characters"));
     }
@@ -178,18 +177,9 @@ pub(crate) async fn thumbnail(
         return Err(Refusal::NotFound);
     }
     site.note(event.viewer(), peer, "thumbnail", event.camera(), None).await?;
-    let footage = site.parts.footage.clone();
-    let read = tokio::task::spawn_blocking(move || pictures::read(&event, &footage)).await;
-    match read {
-        Ok(Ok(jpeg)) => Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response()),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "could not read the picture of an event");
-            Err(Refusal::NotFound)
-        }
-        Err(error) => Err(unavailable("the picture could not be read")(&error)),
-    }
+    let jpeg = pictures::read(&event, &site.parts.footage).await.map_err(clips::refused)?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
-
 
 /// The event that began next after a moment. Lists are newest first, so ever longer windows are asked until one holds some.
 fn newer_than(connection: &Connection, cameras: &[CameraId], start: UtcMicros) -> rusqlite::Result<Option<EventRow>> {

@@ -16,10 +16,10 @@ use crate::index::events::{self, EventFilter, EventRow};
 use crate::units::{CameraId, UtcMicros};
 use crate::web::activity::moment;
 use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
 use crate::web::words::{self, Show};
-use crate::web::links;
 
 /// Events on a page.
 const PAGE: u32 = 60;

@@ -171,12 +171,7 @@ async fn holder(site: &Site, token: &str) -> Result<Viewer, Refusal> {
     site.blocking(move || gate.who(&token)).await
 }
 
-async fn viewable(
-    site: &Site,
-    viewer: Viewer,
-    camera: CameraId,
-    right: Right,
-) -> Result<Viewable<CameraId>, Refusal> {
+async fn viewable(site: &Site, viewer: Viewer, camera: CameraId, right: Right) -> Result<Viewable<CameraId>, Refusal> {
     let gate = site.parts.gate.clone();
     site.blocking(move || gate.viewable(&viewer, &camera, right)).await
 }

@@ -5,13 +5,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 /// Nothing but what this recorder itself serves; each line has a reason.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = concat!(
     "default-src 'none'; ",
-    "script-src 'self'; ",            // modules are files; nothing inline, so injected markup cannot run
-    "style-src 'self'; ",             // one stylesheet; style attributes do not count
-    "img-src 'self' blob:; ",         // thumbnails and snapshots, polled ones as blobs
-    "media-src 'self' blob:; ",       // clips, and Media Source
-    "connect-src 'self'; ",           // the API and the live WebSocket
-    "manifest-src 'self'; ",          // the name and icon on a phone's home screen
-    "form-action 'self'; ",           // signing in goes nowhere else
+    "script-src 'self'; ",      // modules are files; nothing inline, so injected markup cannot run
+    "style-src 'self'; ",       // one stylesheet; style attributes do not count
+    "img-src 'self' blob:; ",   // thumbnails and snapshots, polled ones as blobs
+    "media-src 'self' blob:; ", // clips, and Media Source
+    "connect-src 'self'; ",     // the API and the live WebSocket
+    "manifest-src 'self'; ",    // the name and icon on a phone's home screen
+    "form-action 'self'; ",     // signing in goes nowhere else
     "base-uri 'none'; ",
     "frame-ancestors 'none'"
 );
@@ -24,7 +24,7 @@ const ALWAYS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
-        "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
          magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()",
     ),
 ];

@@ -57,4 +57,3 @@ pub(crate) async fn storage_in_words(site: &Site) -> String {
         _ => "The recorder's disk does not answer.".into(),
     }
 }
-

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 /// Names that are always its own, besides IP literals.
 const OWN_NAMES: [&str; 2] = ["localhost", "hearthwatch.local"];
@@ -31,7 +31,9 @@ impl OwnAuthority {
         let is_own = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
             None => {
-                name.parse::<Ipv4Addr>().is_ok() || OWN_NAMES.contains(&name) || configured.iter().any(|own| own == name)
+                name.parse::<Ipv4Addr>().is_ok()
+                    || OWN_NAMES.contains(&name)
+                    || configured.iter().any(|own| own == name)
             }
         };
         is_own.then_some(Self(host))
@@ -86,7 +88,7 @@ pub(crate) enum Acting {
 
 /// Whether the page behind a request may make it: never from elsewhere, except to follow a link here.
 pub(crate) fn may_act(headers: &HeaderMap, acting: Acting, own_origin: &str) -> bool {
-    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let origin = origins.next();
     if origins.next().is_some() {
@@ -109,7 +111,7 @@ pub(crate) fn may_act(headers: &HeaderMap, acting: Acting, own_origin: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderName;
     use proptest::prelude::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -181,16 +183,29 @@ mod tests {
         let one = headers(&[("host", "localhost")]);
         assert_eq!(OwnAuthority::of(&Uri::from_static("http://evil.example/"), &one, &[]), None);
         assert!(OwnAuthority::of(&Uri::from_static("http://localhost/"), &one, &[]).is_some());
-        let forwarded = headers(&[("host", "evil.example"), ("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")]);
+        let forwarded =
+            headers(&[("host", "evil.example"), ("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")]);
         assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &forwarded, &[]), None);
     }
 
     #[test]
     fn only_addresses_of_a_house_are_in_the_house() {
-        for inside in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.1.1", "::1", "fe80::1", "fd12::1", "::ffff:192.168.1.1"] {
+        for inside in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "::1",
+            "fe80::1",
+            "fd12::1",
+            "::ffff:192.168.1.1",
+        ] {
             assert!(is_in_the_house(inside.parse().expect("an address")), "{inside}");
         }
-        for outside in ["8.8.8.8", "172.32.0.1", "100.64.0.1", "0.0.0.0", "2001:db8::1", "::ffff:8.8.8.8", "224.0.0.251"] {
+        for outside in
+            ["8.8.8.8", "172.32.0.1", "100.64.0.1", "0.0.0.0", "2001:db8::1", "::ffff:8.8.8.8", "224.0.0.251"]
+        {
             assert!(!is_in_the_house(outside.parse().expect("an address")), "{outside}");
         }
     }
@@ -216,10 +231,22 @@ mod tests {
     fn a_page_elsewhere_may_link_but_not_embed() {
         let reads = |pairs: &[(&str, &str)]| may_act(&headers(pairs), Acting::No, "http://localhost");
         assert!(reads(&[]) && reads(&[("sec-fetch-site", "none")]) && reads(&[("sec-fetch-site", "same-origin")]));
-        assert!(reads(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]));
-        assert!(!reads(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]));
+        assert!(reads(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document")
+        ]));
+        assert!(!reads(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "no-cors"),
+            ("sec-fetch-dest", "image")
+        ]));
         assert!(!reads(&[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")]), "another port of this machine");
-        assert!(!reads(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]));
+        assert!(!reads(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "iframe")
+        ]));
     }
 
     proptest! {

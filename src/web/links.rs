@@ -63,7 +63,16 @@ mod tests {
 
     #[test]
     fn signing_in_leads_nowhere_else() {
-        for foreign in ["", "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil", "/a\nb", "javascript:alert(1)", "/a b"] {
+        for foreign in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "/a\nb",
+            "javascript:alert(1)",
+            "/a b",
+        ] {
             assert_eq!(own_or_live(foreign), LIVE, "{foreign:?}");
         }
         assert_eq!(own_or_live("/events?before=1"), "/events?before=1");

@@ -115,7 +115,12 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let footage = site.parts.footage.clone();
     if let Ok(Ok(space)) = tokio::task::spawn_blocking(move || footage.space()).await {
         let used = space.total.0.saturating_sub(space.free.0);
-        text.family("storage_free_bytes", "gauge", "Free on the footage's disk.", [(String::new(), number(space.free.0))]);
+        text.family(
+            "storage_free_bytes",
+            "gauge",
+            "Free on the footage's disk.",
+            [(String::new(), number(space.free.0))],
+        );
         text.family("storage_used_bytes", "gauge", "Used on the footage's disk.", [(String::new(), number(used))]);
     }
     text.family(
@@ -128,9 +133,10 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>) -> Response {
         "http_requests_total",
         "counter",
         "Answered requests.",
-        site.requests.all().into_iter().map(|((route, status), count)| {
-            (format!("{{route=\"{route}\",status=\"{status}\"}}"), number(count))
-        }),
+        site.requests
+            .all()
+            .into_iter()
+            .map(|((route, status), count)| (format!("{{route=\"{route}\",status=\"{status}\"}}"), number(count))),
     );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
 }

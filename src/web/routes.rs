@@ -9,7 +9,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::access::Right;
 use crate::web::site::Site;
-use crate::web::{activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in};
+use crate::web::{
+    activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in,
+};
 
 /// Who a route is for. There is no default: a row without one does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +98,7 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/api/cameras/{id}/live", Camera(Right::Live), Data, live::socket),
         Route::new(get.clone(), "/api/cameras/{id}/recordings", Camera(Right::History), Data, day::recordings),
         Route::new(get.clone(), "/api/cameras/{id}/clip.mp4", Camera(Right::Export), Data, clips::of_span),
-        // Route::new(get.clone(), "/vod/{id}/start/{a}/end/{b}/{file}", Camera(Right::History), Data, clips::vod),
+        Route::new(get.clone(), "/vod/{id}/start/{a}/end/{b}/{file}", Camera(Right::History), Data, clips::vod),
         // Events.
         Route::new(get.clone(), "/api/events", SignedIn, Data, events::list),
         Route::new(get.clone(), "/api/events/{event}", Event(Right::History), Data, event::get),

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use serde::Deserialize;
 
 use crate::access::throttle::Throttle;
@@ -101,8 +101,8 @@ pub(crate) async fn by_json(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     require_json(&headers)?;
-    let Login { user, password } = serde_json::from_slice(&body)
-        .map_err(|_| Refusal::Bad("send {\"user\": \"…\", \"password\": \"…\"}"))?;
+    let Login { user, password } =
+        serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"user\": \"…\", \"password\": \"…\"}"))?;
     let token = sign_in(&site, peer, &user, Secret::new(password)).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie::set(&token, site.parts.over_tls))]).into_response())
 }
@@ -199,7 +199,8 @@ async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Resul
         let _turn = turn;
         password::verify_or_pretend(&password, phc.as_deref())
     });
-    let fits = fits.await.map_err(|error| unavailable("the recorder could not check the password; try again")(&error))?;
+    let fits =
+        fits.await.map_err(|error| unavailable("the recorder could not check the password; try again")(&error))?;
     match found {
         Some(user) if fits => {
             site.throttles.succeeded(name, peer);
@@ -226,7 +227,8 @@ async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Resul
 
 async fn open_session(site: &Site, peer: Peer, user: UserId, name: &str, how: &str) -> Result<String, Refusal> {
     let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| unavailable("the recorder has no random numbers; try again")(&error))?;
+    getrandom::fill(&mut random)
+        .map_err(|error| unavailable("the recorder has no random numbers; try again")(&error))?;
     let token = Token::from_random(random);
     let hash = token.hash();
     let now = site.parts.clock.now();

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -13,7 +13,7 @@ use crate::disk::Footage;
 use crate::index::audit::Entry;
 use crate::index::{Readers, Writer, audit};
 use crate::media::live::Rings;
-use crate::record::OpenSegments;
+use crate::record::open::OpenSegments;
 use crate::units::{CameraId, Clock, UserId, UtcSpan};
 use crate::web::board::Board;
 use crate::web::metrics::Requests;
@@ -56,7 +56,7 @@ pub struct Site {
     /// Answered requests, for the metrics.
     pub(crate) requests: Requests,
     viewers: AtomicUsize,
-    noted: Mutex<HashMap<Noted, i64>>,
+    noted: tokio::sync::Mutex<HashMap<Noted, i64>>,
 }
 
 /// Who looked at what, for writing it down once a minute instead of once a picture.
@@ -82,7 +82,7 @@ impl Site {
             throttles: Throttles::default(),
             requests: Requests::default(),
             viewers: AtomicUsize::new(0),
-            noted: Mutex::default(),
+            noted: tokio::sync::Mutex::default(),
         }
     }
 
@@ -123,9 +123,9 @@ impl Site {
             action,
             address,
         };
-        let is_written =
-            self.noted.lock().unwrap_or_else(PoisonError::into_inner).get(&key).is_some_and(|at| *at == minute);
-        if is_written {
+        // Held until the row is there: of a page's thirty pictures the first writes it and the others wait for that.
+        let mut noted = self.noted.lock().await;
+        if noted.get(&key).is_some_and(|at| *at == minute) {
             return Ok(());
         }
         self.append(Entry {
@@ -139,7 +139,6 @@ impl Site {
             detail: String::new(),
         })
         .await?;
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.retain(|_, at| *at == minute);
         noted.insert(key, minute);
         Ok(())
@@ -148,7 +147,9 @@ impl Site {
     /// Appends one row to the audit log.
     pub(crate) async fn append(&self, entry: Entry) -> Result<(), Refusal> {
         let written = self.parts.writer.write(move |tx| audit::append(tx, &entry)).await;
-        written.map(drop).map_err(|error| unavailable("the recorder could not write down who looks, so it shows nothing")(&error))
+        written
+            .map(drop)
+            .map_err(|error| unavailable("the recorder could not write down who looks, so it shows nothing")(&error))
     }
 
     /// Counts a viewer of a stream until it is dropped.

@@ -113,10 +113,14 @@ pub(crate) fn stream(status: &StreamStatus) -> String {
     } else if status.kbit_s > 0.0 {
         let _ = write!(words, ", {:.0} kbit/s", status.kbit_s);
     }
-    let _ = write!(words, ", {}", match parameters.video.codec {
-        crate::camera::packet::VideoCodec::H264 => "H.264",
-        crate::camera::packet::VideoCodec::H265 => "H.265",
-    });
+    let _ = write!(
+        words,
+        ", {}",
+        match parameters.video.codec {
+            crate::camera::packet::VideoCodec::H264 => "H.264",
+            crate::camera::packet::VideoCodec::H265 => "H.265",
+        }
+    );
     words
 }
 
@@ -167,9 +171,15 @@ mod tests {
 
     #[test]
     fn lengths_are_said_as_people_say_them() {
-        for (seconds, words) in
-            [(0, "0 seconds"), (1, "1 second"), (99, "99 seconds"), (120, "2 minutes"), (7_200, "2 hours"), (90_000, "25 hours"), (200_000, "2 days")]
-        {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (99, "99 seconds"),
+            (120, "2 minutes"),
+            (7_200, "2 hours"),
+            (90_000, "25 hours"),
+            (200_000, "2 days"),
+        ] {
             assert_eq!(length(Duration::from_secs(seconds)), words);
         }
     }
