@@ -1,5 +1,7 @@
-//! The command line: arguments, then a call, then an exit code.
+//! The command line: arguments, then a call, then an exit code. Everything is in the library.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearthwatch::app::main()
 }

@@ -1,1 +1,81 @@
-//! …
+//! Wiring: the commands, the daemon's life, the supervision of its tasks and threads. The only place that starts any.
+
+mod camera;
+mod cli;
+mod commands;
+mod daemon;
+mod demo;
+mod discovery;
+mod household;
+mod index_feed;
+mod lifecycle;
+mod random;
+mod retention;
+mod serve;
+mod user;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+/// Why a command ends without having done what it was asked, and with which exit code.
+#[derive(Debug)]
+enum Failure {
+    /// Bad usage or bad configuration: exit code 2.
+    Usage(String),
+    /// Everything else: exit code 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Parses the command line, runs the command, and says how it went: 0 done, 1 failed, 2 bad usage or bad configuration.
+pub fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            // Nothing is left to tell if standard error is closed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    if let cli::Command::Decoder = cli.command {
+        // Before anything else is started: this process gives up all it can.
+        return crate::detect::child::main();
+    }
+    start_logging();
+    match commands::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(sentence)) => {
+            eprintln!("hearthwatch: {sentence}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("hearthwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to standard error; `RUST_LOG` chooses, `info` of this program and `warn` of its libraries otherwise. journald adds
+/// the time by itself.
+fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hearthwatch=info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.without_time().init();
+    } else {
+        builder.init();
+    }
+}

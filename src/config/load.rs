@@ -88,19 +88,27 @@ pub fn read(path: &Path) -> Result<Checked, LoadError> {
     read_noting_secrets(path, &RefCell::default())
 }
 
-/// As [`read`]; adds to `asked` each password file that was asked for, whether it could be read or not.
-pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>>) -> Result<Checked, LoadError> {
+/// The file's text, for an edit of it. Blocking.
+///
+/// # Errors
+/// As [`load`], but the text is not checked.
+pub fn text(path: &Path) -> Result<String, LoadError> {
     let bytes = read_at_most(path, LARGEST_FILE + 1).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LoadError::Missing { path: path.to_owned() },
         _ => LoadError::Unreadable { path: path.to_owned(), source },
     })?;
-    let complain = |complaints| LoadError::Complaints { path: path.to_owned(), complaints };
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let readable = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         let sentence = "this line is not UTF-8; save the file as UTF-8".to_owned();
         let line = readable.matches('\n').count() + 1;
-        complain(vec![Complaint { line, column: 1, key: String::new(), sentence }])
-    })?;
+        let complaints = vec![Complaint { line, column: 1, key: String::new(), sentence }];
+        LoadError::Complaints { path: path.to_owned(), complaints }
+    })
+}
+
+/// As [`read`]; adds to `asked` each password file that was asked for, whether it could be read or not.
+pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>>) -> Result<Checked, LoadError> {
+    let text = text(path)?;
     let folder = folder_of(path);
     let secret = |file: &Path| {
         let file = folder.join(file);
@@ -108,7 +116,7 @@ pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>
         asked.borrow_mut().insert(file);
         content
     };
-    check(&text, secret).map_err(complain)
+    check(&text, secret).map_err(|complaints| LoadError::Complaints { path: path.to_owned(), complaints })
 }
 
 /// The folder that holds `path`, as a path that can be opened.

@@ -20,7 +20,7 @@ mod write;
 pub use address::in_household;
 pub use complaint::Complaint;
 pub use file::{Checked, check};
-pub use load::{LoadError, load, read};
+pub use load::{LoadError, load, read, text};
 pub use watch::watch;
 pub(crate) use write::replace_file;
 pub use write::{WriteError, write_atomically};

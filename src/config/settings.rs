@@ -198,6 +198,17 @@ pub enum RecordMode {
     Off,
 }
 
+impl RecordMode {
+    /// The configuration's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continuous => "continuous",
+            Self::Motion => "motion",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// `[cameras.ID.motion]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Motion {

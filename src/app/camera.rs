@@ -1,0 +1,232 @@
+//! One camera's tasks and its recording thread, supervised: they stop together, and when one dies all are started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::app::household::Shared;
+use crate::app::index_feed::Report;
+use crate::app::random;
+use crate::camera::packet::{Packet, Track};
+use crate::camera::session::{self, Target};
+use crate::camera::status::StreamStatus;
+use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
+use crate::index::segments;
+use crate::media::live::Stream;
+use crate::record::task::RecordSettings;
+use crate::units::{CameraId, UtcMicros};
+use crate::web::{OnBoard, SiteParts};
+use crate::{detect, record};
+
+/// Packets that may wait for the decoder; more than about two groups of pictures would only make events late.
+const DETECT_QUEUE: usize = 128;
+/// Requests for a still that may wait for the decoder.
+const SNAPSHOT_QUEUE: usize = 8;
+/// Between the death of one of a camera's tasks and the next start of all of them.
+const RESTART: Duration = Duration::from_secs(2);
+
+/// A camera that is being looked after.
+pub(crate) struct Running {
+    stop: CancellationToken,
+    supervisor: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts everything of this camera.
+    pub(crate) fn start(shared: Arc<Shared>, id: CameraId, camera: Camera, storage: Storage) -> Self {
+        let stop = CancellationToken::new();
+        let span = tracing::info_span!("camera", id = %id);
+        let supervisor = tokio::spawn(supervise(shared, id, camera, storage, stop.clone()).instrument(span));
+        Self { stop, supervisor }
+    }
+
+    /// Stops everything of this camera and waits until its last packet is on disk.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.supervisor.await {
+            tracing::error!(%error, "a camera's supervisor failed");
+        }
+    }
+}
+
+async fn supervise(shared: Arc<Shared>, id: CameraId, camera: Camera, storage: Storage, stop: CancellationToken) {
+    loop {
+        once(&shared, &id, &camera, &storage, stop.child_token()).await;
+        if stop.is_cancelled() {
+            return;
+        }
+        tracing::error!("a part of this camera's work died; all of it starts again");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RESTART) => {}
+        }
+    }
+}
+
+/// Runs all parts until `stop` or until one of them ends; returns when all have ended.
+async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &Storage, stop: CancellationToken) {
+    let site = &shared.site;
+    let mut tasks = JoinSet::new();
+
+    let (main_sender, main_status) = watch::channel(StreamStatus::new(site.clock.now()));
+    let (sub_sender, sub_status) = watch::channel(StreamStatus::new(site.clock.now()));
+    let (snapshot_sender, snapshots) = mpsc::channel(SNAPSHOT_QUEUE);
+    let counters = Arc::new(detect::task::Counters::default());
+    site.board.set(
+        id.clone(),
+        OnBoard {
+            name: camera.name.clone(),
+            main: main_status,
+            sub: camera.detect_url.as_ref().map(|_| sub_status),
+            snapshots: snapshot_sender,
+            record: camera.record.name(),
+            detects_motion: camera.motion.enabled,
+            detection: counters.clone(),
+            counters: site.board.get(id).map(|before| before.counters).unwrap_or_default(),
+        },
+    );
+
+    let mut recorder = None;
+    let mut to_recorder = None;
+    if camera.record != RecordMode::Off {
+        let recorded_until = recorded_until(shared, id).await;
+        let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
+        let (sender, packets) = record::queue::queue(&shared.budget);
+        match start_recorder(shared, id, settings, packets) {
+            Ok(thread) => recorder = Some(thread),
+            Err(error) => {
+                tracing::error!(%error, "the recording thread cannot start");
+                return;
+            }
+        }
+        to_recorder = Some(sender);
+    }
+    let (detect_sender, detect_packets) = mpsc::channel(DETECT_QUEUE);
+    let to_detector = ToDetector::new(detect_sender);
+    let task = detect::task::Task {
+        camera: id.clone(),
+        settings: camera.motion.clone(),
+        exe: shared.exe.clone(),
+        packets: detect_packets,
+        stop: stop.clone(),
+        snapshots,
+        counters,
+    };
+    let feed = shared.feed.clone();
+    let out = move |event| feed.report(Report::Motion(event));
+    tasks.spawn(detect::task::run(task, random::bytes::<8>, out).in_current_span());
+
+    let target = |url: &CameraUrl| Target {
+        camera: id.clone(),
+        url: url.clone(),
+        credentials: camera.credentials.clone(),
+        transport: camera.transport,
+        audio: camera.audio,
+    };
+    let (mut main_detect, sub_detect) = match camera.detect_url {
+        Some(_) => (None, Some(to_detector)),
+        None => (Some(to_detector), None),
+    };
+    {
+        let (rings, camera_id) = (site.rings.clone(), id.clone());
+        let sink = move |packet: Packet| {
+            rings.push(&camera_id, Stream::Main, &packet);
+            if let Some(detector) = &mut main_detect {
+                detector.push(packet.clone());
+            }
+            if let Some(recorder) = &mut to_recorder {
+                recorder.push(packet);
+            }
+        };
+        tasks.spawn(session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span());
+    }
+    if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
+        let (rings, camera_id) = (site.rings.clone(), id.clone());
+        let sink = move |packet: Packet| {
+            rings.push(&camera_id, Stream::Sub, &packet);
+            detector.push(packet);
+        };
+        let target = Target { audio: false, ..target(url) };
+        tasks.spawn(session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink).instrument(tracing::info_span!("sub")));
+    }
+
+    // Whichever part ends first ends all; each says itself why.
+    if let Some(Err(error)) = tasks.join_next().await {
+        tracing::error!(%error, "a part of this camera's work panicked");
+    }
+    stop.cancel();
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of this camera's work panicked");
+        }
+    }
+    // The sinks are gone, so the recorder's input has ended: it closes its segment and ends.
+    if let Some(recorder) = recorder {
+        match tokio::task::spawn_blocking(move || recorder.join()).await {
+            Ok(Ok(())) => {}
+            _ => tracing::error!("the recording thread panicked"),
+        }
+    }
+}
+
+/// Where the camera's footage ends, so that the time since then is listed as missing; unknown if the index does not answer.
+async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
+    let camera = id.clone();
+    match shared.site.readers.read(move |conn| segments::newest(conn, &camera)).await {
+        Ok(newest) => newest.map(|segment| segment.span.end()),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known until when this camera was recorded");
+            None
+        }
+    }
+}
+
+fn start_recorder(
+    shared: &Arc<Shared>,
+    id: &CameraId,
+    settings: RecordSettings,
+    packets: record::queue::Packets,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let (shared, id) = (shared.clone(), id.clone());
+    let span = tracing::Span::current();
+    std::thread::Builder::new().name("record".to_owned()).spawn(move || {
+        let _entered = span.enter();
+        let SiteParts { footage, open, clock, .. } = shared.site.clone();
+        let out = |recorded| shared.feed.report(Report::Recorded(recorded));
+        record::task::run(id, footage, settings, clock, &packets, open, random::bytes::<8>, out);
+    })
+}
+
+/// The detector's bounded queue. It never makes the camera's session wait: when it is full, packets are left out up to the
+/// next key frame that fits.
+struct ToDetector {
+    packets: mpsc::Sender<Packet>,
+    is_behind: bool,
+}
+
+impl ToDetector {
+    fn new(packets: mpsc::Sender<Packet>) -> Self {
+        Self { packets, is_behind: false }
+    }
+
+    fn push(&mut self, mut packet: Packet) {
+        if packet.track != Track::Video || (self.is_behind && !packet.is_key) {
+            return;
+        }
+        if self.is_behind {
+            packet.lost_before = packet.lost_before.max(1);
+        }
+        match self.packets.try_send(packet) {
+            Ok(()) => self.is_behind = false,
+            Err(mpsc::error::TrySendError::Full(_)) if !self.is_behind => {
+                self.is_behind = true;
+                tracing::warn!("detection does not keep up; leaving out pictures up to the next key frame");
+            }
+            Err(_) => {} // still full, or that part has ended and the supervisor starts all again
+        }
+    }
+}

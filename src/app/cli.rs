@@ -1,0 +1,191 @@
+//! The command line as it is typed: raw arguments, nothing decided.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::fake_camera;
+use crate::units::Secret;
+
+/// A home video recorder that keeps the household's footage in the house.
+#[derive(Debug, Parser)]
+#[command(name = "hearthwatch", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record, watch and serve, in the foreground
+    Run(ConfigFile),
+    /// Try everything without a camera: simulated cameras, found, recorded, watched and served on this machine
+    Demo(Demo),
+    /// Be one simulated RTSP camera
+    FakeCamera(Box<FakeCamera>),
+    /// List the cameras that the network announces
+    Discover(Discover),
+    /// Run the motion detector over a video file
+    Motion(Motion),
+    /// Say everything that is wrong with a configuration file
+    CheckConfig(CheckConfig),
+    /// Manage who may sign in
+    #[command(subcommand)]
+    User(User),
+    /// The decoder process of one camera; started by `run`, not by hand
+    #[command(hide = true)]
+    Decoder,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/hearthwatch/config.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many cameras, 1 to 16
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) cameras: u8,
+    /// Where footage goes and stays; without it a temporary folder, removed at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Where the pages are served; without it 127.0.0.1:8080, or any free port if that one is taken
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FakeCamera {
+    /// Where it listens
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8554")]
+    pub(crate) listen: SocketAddr,
+    /// What it is called
+    #[arg(long, default_value = "Fake camera")]
+    pub(crate) name: String,
+    /// What it sees: walker, empty, night or lights
+    #[arg(long, default_value = "walker")]
+    pub(crate) scene: fake_camera::Scene,
+    /// Loop this file instead of drawing a scene
+    #[arg(long, value_name = "CLIP.mp4")]
+    pub(crate) file: Option<PathBuf>,
+    /// How it codes what it draws: h264 or h265
+    #[arg(long, default_value = "h264")]
+    pub(crate) codec: fake_camera::Codec,
+    /// The number painted into the picture for machines to read
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) watermark: u16,
+    /// Picture size of the main stream
+    #[arg(long, value_name = "WxH", default_value = "1280x720", value_parser = size)]
+    pub(crate) size: (u32, u32),
+    /// Pictures a second of the main stream
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) fps: u32,
+    /// Ask for this user name, by digest
+    #[arg(long, requires = "password")]
+    pub(crate) user: Option<String>,
+    /// … and this password
+    #[arg(long, requires = "user")]
+    pub(crate) password: Option<String>,
+    /// Announce it by mDNS
+    #[arg(long)]
+    pub(crate) mdns: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discover {
+    /// How long to listen
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) seconds: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Look on this machine itself instead of the network
+    #[arg(long)]
+    pub(crate) loopback: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Motion {
+    /// The video
+    pub(crate) file: PathBuf,
+    /// One JSON object instead of a line an interval
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Take masks, zones and sensitivity from this configuration …
+    #[arg(long, value_name = "FILE", requires = "camera")]
+    pub(crate) config: Option<PathBuf>,
+    /// … of this camera
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) camera: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The configuration file
+    #[arg(value_name = "FILE", default_value = "/etc/hearthwatch/config.toml")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a person; the password is read from standard input
+    Add {
+        /// The name to sign in with
+        name: String,
+        /// owner, member or guest
+        #[arg(long)]
+        role: String,
+        /// The cameras that person may see, by id, comma separated; an owner sees all without it
+        #[arg(long, value_delimiter = ',')]
+        cameras: Vec<String>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List everybody
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Set a password, read from standard input; ends that person's sessions
+    Passwd {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Remove a person
+    Remove {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    parsed.ok_or_else(|| "a size is written as 1280x720".to_owned())
+}
+
+impl From<FakeCamera> for fake_camera::Options {
+    fn from(typed: FakeCamera) -> Self {
+        let credentials =
+            typed.user.zip(typed.password).map(|(user, password)| fake_camera::Credentials { user, password: Secret::new(password) });
+        Self {
+            listen: typed.listen,
+            name: typed.name,
+            scene: typed.scene,
+            file: typed.file,
+            codec: typed.codec,
+            watermark: typed.watermark,
+            credentials,
+            mdns: typed.mdns,
+            size: typed.size,
+            fps: typed.fps,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The daemon's whole life on one page: first what the others stand on; at the end, down the way of the data.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Gate;
+use crate::app::household::Household;
+use crate::app::index_feed::{self, Feed};
+use crate::app::{Failure, discovery, random, retention, serve};
+use crate::config::changes::Changes;
+use crate::config::settings::{Settings, Tls};
+use crate::config;
+use crate::disk::Footage;
+use crate::index::{self, Readers, Writer};
+use crate::media::live::Rings;
+use crate::record::OpenSegments;
+use crate::units::{Clock, InstallationId};
+use crate::web::{Board, SiteParts};
+
+/// The index's file within the storage folder.
+pub(crate) const INDEX: &str = "hearthwatch.db";
+
+/// What differs between the daemon and the demo.
+pub(crate) struct Options {
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// A socket that is bound already; otherwise the configuration says where.
+    pub(crate) listener: Option<TcpListener>,
+    /// Which announcements count.
+    pub(crate) among: discovery::Among,
+    /// Ready only once that many cameras are known, or after that long.
+    pub(crate) wait_for_cameras: Option<(usize, Duration)>,
+}
+
+/// What the daemon tells when it serves.
+pub(crate) struct Ready {
+    /// Where the pages are, as `http://127.0.0.1:8080`.
+    pub(crate) origin: String,
+    /// What the pages are made from.
+    pub(crate) site: SiteParts,
+}
+
+/// Runs until `stop`; everything that was recorded is closed and in the index when it returns. What `on_ready` returns goes
+/// on beside it, until it ends.
+pub(crate) async fn run<F>(
+    options: Options,
+    clock: Clock,
+    stop: CancellationToken,
+    on_ready: impl FnOnce(Ready) -> F,
+) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let settings = config::load(&options.config).map_err(|error| Failure::Usage(error.to_string()))?;
+    let listener = match options.listener {
+        Some(listener) => listener,
+        None => serve::listen(settings.web.listen).await?,
+    };
+    let address = listener.local_addr().context("the web's socket has no address")?;
+    let origin = origin(address, settings.web.tls);
+
+    let (site, writer_thread, settings_sender) = open(settings, &clock).await?;
+    let (feed, reports) = Feed::new();
+    let feed_task = tokio::spawn(index_feed::run(reports, site.clone()));
+    let mut household = Household::new(site.clone(), feed)?;
+    let mut settings = site.settings.clone();
+    let current = settings.borrow_and_update().clone();
+    household.apply(&current).await;
+
+    // From here on, a task of these that ends by itself has failed.
+    let mut tasks = JoinSet::new();
+    let web_stop = CancellationToken::new();
+    let web = tokio::spawn(serve::run(site.clone(), listener, web_stop.clone()));
+    tasks.spawn(retention::run(site.clone(), stop.clone()));
+    tasks.spawn(discovery::run(options.config.clone(), options.among, site.clone(), stop.clone()));
+    tasks.spawn(reload(options.config, settings_sender, stop.clone()));
+    tasks.spawn(keep_watchdog_quiet(stop.clone()));
+
+    if let Some((count, limit)) = options.wait_for_cameras {
+        let known = async {
+            while household.len() < count && settings.changed().await.is_ok() {
+                let current = settings.borrow_and_update().clone();
+                household.apply(&current).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            waited = tokio::time::timeout(limit, known) => if waited.is_err() {
+                tracing::warn!("only {} of {count} cameras were found within {limit:?}", household.len());
+            },
+        }
+    }
+    if !stop.is_cancelled() {
+        notify(&[sd_notify::NotifyState::Ready]);
+        on_ready(Ready { origin, site: site.clone() }).await?;
+    }
+
+    let ended = loop {
+        tokio::select! {
+            () = stop.cancelled() => break Ok(()),
+            Ok(()) = settings.changed() => {
+                let current = settings.borrow_and_update().clone();
+                household.apply(&current).await;
+            }
+            Some(ended) = tasks.join_next() => {
+                if !stop.is_cancelled() {
+                    break Err(anyhow!("a part of the daemon ended by itself: {ended:?}"));
+                }
+            }
+        }
+    };
+
+    // Down the pipe: cameras stop, segments close, the index commits, then the web stops.
+    stop.cancel();
+    notify(&[sd_notify::NotifyState::Stopping]);
+    household.stop().await; // with it the last feed is dropped, so its task ends
+    feed_task.await.context("the index feed failed")?;
+    web_stop.cancel();
+    web.await.context("the web failed")?;
+    tasks.shutdown().await;
+    drop((site, settings)); // with it the last writer
+    tokio::task::spawn_blocking(move || writer_thread.join())
+        .await?
+        .map_err(|_| anyhow!("the index writer failed"))?;
+    Ok(ended?)
+}
+
+/// Disk, then index, then what the last life left behind: each stands on the one before.
+async fn open(
+    settings: Settings,
+    clock: &Clock,
+) -> Result<(SiteParts, std::thread::JoinHandle<()>, watch::Sender<Arc<Settings>>), Failure> {
+    let footage = Footage::open(&settings.storage.path, InstallationId::from_random(random::bytes()))?;
+    let (writer_thread, writer, readers) = index::open(&footage.path().join(INDEX))?;
+    let writer_thread =
+        std::thread::Builder::new().name("index".to_owned()).spawn(move || writer_thread.run()).context("no thread")?;
+    let now = clock.now();
+    writer.write(move |tx| index::events::end_open(tx, now)).await?;
+    let over_tls = settings.web.tls == Tls::Auto;
+    let (sender, settings) = watch::channel(Arc::new(settings));
+    let site = SiteParts {
+        gate: Gate::new(Arc::new(readers.clone()), clock.clone()),
+        writer,
+        readers,
+        footage,
+        open: OpenSegments::default(),
+        rings: Rings::default(),
+        board: Board::default(),
+        settings,
+        clock: clock.clone(),
+        over_tls,
+    };
+    Ok((site, writer_thread, sender))
+}
+
+/// Where the pages are, for a person on this machine.
+fn origin(address: SocketAddr, tls: Tls) -> String {
+    let scheme = match tls {
+        Tls::Auto => "https",
+        Tls::Off => "http",
+    };
+    format!("{scheme}://{address}")
+}
+
+/// A household without an owner is told how to get one.
+pub(crate) async fn tell_if_nobody_can_sign_in(ready: &Ready) -> anyhow::Result<()> {
+    if ready.site.readers.read(index::users::owners).await?.is_empty() {
+        tracing::warn!("nobody can sign in yet; add the first person with `hearthwatch user add NAME --role owner`");
+    }
+    Ok(())
+}
+
+/// Takes up each change of the configuration file; a bad file changes nothing.
+async fn reload(path: PathBuf, settings: watch::Sender<Arc<Settings>>, stop: CancellationToken) {
+    config::watch(&path, stop, |loaded| match loaded {
+        Ok(new) => {
+            let changes = Changes::between(&settings.borrow(), &new);
+            if changes.is_empty() {
+                return;
+            }
+            for key in changes.waiting_for_start() {
+                tracing::warn!("the change of {key} counts from the next start on");
+            }
+            tracing::info!("the configuration changed");
+            settings.send_replace(Arc::new(new));
+        }
+        Err(error) => tracing::error!("the changed configuration is not used, the settings of before stay: {error}"),
+    })
+    .await;
+}
+
+/// Tells systemd that the runtime still runs, at half the interval that it asks for.
+async fn keep_watchdog_quiet(stop: CancellationToken) {
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return stop.cancelled().await;
+    };
+    while stop.run_until_cancelled(tokio::time::sleep(interval / 2)).await.is_some() {
+        notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,125 @@
+//! What the network announces, and, where the owner wants that, new cameras written into the configuration file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope};
+use crate::config::edit::{self, NewCamera, SignIn};
+use crate::config::settings::Settings;
+use crate::config::{self, write_atomically};
+use crate::units::CameraId;
+use crate::web::SiteParts;
+
+/// Announcements that may wait for the disk; what comes on top is announced again.
+const QUEUE: usize = 64;
+
+/// Whose announcements count.
+#[derive(Debug, Clone)]
+pub(crate) enum Among {
+    /// Everybody's on the home network.
+    Lan,
+    /// These, on this machine: the demo's own cameras, and not those of another demo beside it.
+    Only(Vec<SocketAddr>),
+}
+
+impl Among {
+    fn scope(&self) -> Scope {
+        match self {
+            Self::Lan => Scope::Lan,
+            Self::Only(_) => Scope::Loopback,
+        }
+    }
+
+    fn has(&self, address: IpAddr, port: u16) -> bool {
+        match self {
+            Self::Lan => true,
+            Self::Only(addresses) => addresses.contains(&SocketAddr::new(address, port)),
+        }
+    }
+}
+
+/// Browses until `stop`. Without discovery the daemon goes on: its cameras are in the configuration.
+pub(crate) async fn run(config: PathBuf, among: Among, site: SiteParts, stop: CancellationToken) {
+    if !site.settings.borrow().discovery.mdns {
+        return stop.cancelled().await;
+    }
+    let (sender, mut found) = mpsc::channel(QUEUE);
+    let browsing = discovery::browse(among.scope(), stop.clone(), |event| {
+        if let DiscoveryEvent::Found(camera) = event
+            && among.has(camera.address, camera.port)
+            && sender.try_send(camera).is_err()
+        {
+            tracing::debug!("cameras are announced faster than they can be looked at");
+        }
+    });
+    let adding = async {
+        while let Some(found) = found.recv().await {
+            tracing::info!(name = found.name, address = %found.address, "a camera announces itself");
+            if !site.settings.borrow().discovery.auto_add {
+                continue;
+            }
+            let config = config.clone();
+            match tokio::task::spawn_blocking(move || add(&config, &found)).await {
+                Ok(Ok(Some(id))) => tracing::info!(camera = %id, "added to the configuration"),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::warn!("a camera could not be added: {error:#}"),
+                Err(error) => tracing::error!(%error, "adding a camera failed"),
+            }
+        }
+    };
+    tokio::select! {
+        ended = browsing => if let Err(error) = ended {
+            tracing::error!("cameras are not looked for: {error}");
+            stop.cancelled().await;
+        },
+        () = adding => {}
+    }
+}
+
+/// Writes the camera into the file, unless one with its address is there already, or it did not say where its stream is.
+fn add(config: &Path, found: &Found) -> anyhow::Result<Option<CameraId>> {
+    let Some(url) = found.url() else { return Ok(None) };
+    let settings = config::load(config).context("the configuration cannot be read")?;
+    let known = settings.cameras.values().any(|camera| camera.url.host() == url.host() && camera.url.port() == url.port());
+    if known {
+        return Ok(None);
+    }
+    let id = free_id(&settings, &found.name);
+    let detect_url = found.detect_url();
+    let camera = NewCamera { name: &found.name, url: &url, detect_url: detect_url.as_ref(), sign_in: SignIn::None };
+    let text = config::text(config).context("the configuration cannot be read")?;
+    let text = edit::add_camera(&text, &id, &camera)?;
+    write_atomically(config, &text)?;
+    Ok(Some(id))
+}
+
+/// An id made from the name; with a number behind it if that one is taken.
+fn free_id(settings: &Settings, name: &str) -> CameraId {
+    let base = CameraId::from_name(name);
+    let base = base.as_ref().map_or("camera", CameraId::as_str);
+    let short = base.get(..CameraId::MAX_LEN - 4).unwrap_or(base).trim_end_matches('-');
+    std::iter::once(base.to_owned())
+        .chain((2..).map(|number| format!("{short}-{number}")))
+        .filter_map(|id| id.parse::<CameraId>().ok())
+        .find(|id| !settings.cameras.contains_key(id))
+        .expect("there are fewer cameras than numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let text = "[cameras.porch]\nname = \"Porch\"\nurl = \"rtsp://192.168.1.2/\"\n";
+        let settings = config::check(text, |_| Err(std::io::ErrorKind::NotFound.into())).expect("valid").settings;
+        assert_eq!(free_id(&settings, "Porch").as_str(), "porch-2");
+        assert_eq!(free_id(&settings, "Front door").as_str(), "front-door");
+        assert_eq!(free_id(&settings, "<b>").as_str(), "b");
+        assert_eq!(free_id(&settings, "…").as_str(), "camera");
+    }
+}

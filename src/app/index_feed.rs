@@ -1,0 +1,106 @@
+//! What recording and detection report on its way into the index.
+//!
+//! Neither may wait for the database, so the queue has no bound; what lies in it is small (a row a minute and camera, a few
+//! a motion event), and after a crash the files tell the same again.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::detect::event::MotionEvent;
+use crate::index;
+use crate::record::segment::Recorded;
+use crate::web::SiteParts;
+
+/// How long a busy database is given before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Something for the index.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Recorded(Recorded),
+    Motion(MotionEvent),
+}
+
+/// Where reports go in. Never blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed(mpsc::UnboundedSender<Report>);
+
+impl Feed {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Report>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub(crate) fn report(&self, report: Report) {
+        // The receiver outlives every camera; if it is gone the process is ending and the files tell the rest.
+        let _ = self.0.send(report);
+    }
+}
+
+/// Writes reports in their order until every [`Feed`] is dropped; a report that cannot be written waits until it can.
+pub(crate) async fn run(mut reports: mpsc::UnboundedReceiver<Report>, site: SiteParts) {
+    while let Some(report) = reports.recv().await {
+        let mut said = false;
+        loop {
+            let done = match &report {
+                Report::Recorded(recorded) => write_recorded(&site, recorded).await,
+                Report::Motion(event) => write_motion(&site, event).await,
+            };
+            match done {
+                Ok(()) => break,
+                Err(error) => {
+                    if !said {
+                        tracing::error!(error = %error, "the index takes no rows; recording goes on, and they wait");
+                        said = true;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        if said {
+            tracing::info!("the index takes rows again");
+        }
+    }
+}
+
+async fn write_recorded(site: &SiteParts, recorded: &Recorded) -> Result<(), index::WriteError> {
+    match recorded.clone() {
+        Recorded::Segment(segment) => {
+            let (camera, id, length) = (segment.camera.clone(), segment.id, segment.span.length());
+            site.writer.write(move |tx| index::segments::insert(tx, &segment)).await?;
+            site.open.remove(&camera, id); // only now: until there is a row, the open segment is how it is found
+            if let Some(on_board) = site.board.get(&camera) {
+                on_board.counters.add_recorded(length);
+            }
+            Ok(())
+        }
+        Recorded::Gap(gap) => {
+            let (camera, cause, length) = (gap.camera.clone(), gap.cause, gap.span.length());
+            site.writer.write(move |tx| index::gaps::insert(tx, &gap)).await?;
+            if let Some(on_board) = site.board.get(&camera) {
+                on_board.counters.add_lost(cause, length);
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn write_motion(site: &SiteParts, event: &MotionEvent) -> Result<(), index::WriteError> {
+    let mut event = event.clone();
+    if let Some(jpeg) = event.thumbnail.clone() {
+        let (footage, camera, id) = (site.footage.clone(), event.camera.clone(), event.id);
+        let written = tokio::task::spawn_blocking(move || footage.write_thumbnail(&camera, id, &jpeg)).await;
+        if let Err(error) = written.map_err(std::io::Error::other).and_then(|written| written) {
+            tracing::warn!(camera = %event.camera, event = %event.id, %error, "the event's picture could not be written");
+            event.thumbnail = None; // the event itself matters more
+        }
+    }
+    let (camera, is_over) = (event.camera.clone(), event.end.is_some());
+    site.writer.write(move |tx| index::events::upsert(tx, &event)).await?;
+    if let Some(on_board) = site.board.get(&camera).filter(|_| is_over) {
+        on_board.counters.events.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `hearthwatch user …`: who may sign in, from the command line.
+//!
+//! Works while the daemon runs and while it does not: both open the same database, and nobody holds rights in memory.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, anyhow};
+use rusqlite::Transaction;
+
+use crate::access::{Rights, Role, UserName, password};
+use crate::app::daemon::INDEX;
+use crate::app::{Failure, cli, random};
+use crate::config;
+use crate::index::{self, Readers, WriterThread};
+use crate::disk::Footage;
+use crate::units::{CameraId, InstallationId, Secret, UserId};
+
+/// The longest password that is read, in bytes; more is not a password.
+const MAX_PASSWORD: u64 = 4096;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: cli::User) -> Result<(), Failure> {
+    match command {
+        cli::User::Add { name, role, cameras, config } => {
+            let name = user_name(&name)?;
+            let role: Role = role
+                .parse()
+                .map_err(|_| Failure::Usage(format!("\"{role}\" is no role; it is one of owner, member and guest")))?;
+            let cameras = cameras
+                .iter()
+                .map(|id| id.parse().map_err(|error| Failure::Usage(format!("\"{id}\" is no camera: {error}"))))
+                .collect::<Result<Vec<CameraId>, _>>()?;
+            let (mut writer, readers, settings) = open(&config)?;
+            if let Some(unknown) = cameras.iter().find(|id| !settings.cameras.contains_key(id)) {
+                let known = settings.cameras.keys().map(CameraId::as_str).collect::<Vec<_>>().join(", ");
+                return Err(Failure::Usage(format!("there is no camera \"{unknown}\"; there are: {known}")));
+            }
+            if readers.read_blocking(|conn| index::users::by_name(conn, name.as_str()))?.is_some() {
+                return Err(Failure::Failed(anyhow!("there is a \"{name}\" already; choose another name")));
+            }
+            let hash = new_password()?;
+            let all: Vec<CameraId> = settings.cameras.into_keys().collect();
+            let seen = if role == Role::Owner && cameras.is_empty() { all.as_slice() } else { cameras.as_slice() };
+            writer.write_here(|tx| add(tx, &name, role, &hash, &all, seen))?;
+            Ok(())
+        }
+        cli::User::List { config } => {
+            let (_, readers, _) = open(&config)?;
+            for user in readers.read_blocking(index::users::list)? {
+                let rights = readers.read_blocking(|conn| index::rights::of_user(conn, user.id))?;
+                let cameras = rights.iter().map(|row| row.camera.as_str()).collect::<Vec<_>>().join(", ");
+                println!("{}\t{}\t{cameras}", user.name, user.role);
+            }
+            Ok(())
+        }
+        cli::User::Passwd { name, config } => {
+            let (mut writer, readers, _) = open(&config)?;
+            let id = known(&readers, &name)?;
+            let hash = new_password()?;
+            writer.write_here(|tx| index::users::set_password(tx, id, &hash))?;
+            Ok(())
+        }
+        cli::User::Remove { name, config } => {
+            let (mut writer, readers, _) = open(&config)?;
+            let id = known(&readers, &name)?;
+            match writer.write_here(|tx| index::users::remove(tx, id))? {
+                index::users::Removal::Removed => Ok(()),
+                index::users::Removal::NoSuchUser => Err(Failure::Failed(anyhow!("there is no \"{name}\" any more"))),
+                index::users::Removal::LastOwner => Err(Failure::Failed(anyhow!(
+                    "\"{name}\" is the only owner, and a recorder without one could be claimed by anybody; add another first"
+                ))),
+            }
+        }
+    }
+}
+
+/// A new person with rights on `seen`. The cameras of `all` count as adopted from now on, so that the daemon's first look at
+/// them does not hand out rights a second time.
+fn add(
+    tx: &Transaction<'_>,
+    name: &UserName,
+    role: Role,
+    hash: &str,
+    all: &[CameraId],
+    seen: &[CameraId],
+) -> rusqlite::Result<()> {
+    for camera in all {
+        index::rights::adopt(tx, camera)?;
+    }
+    let user = index::users::insert(tx, name, role, hash)?;
+    let rights = match role {
+        Role::Owner => Rights::ALL,
+        Role::Member => Rights { delete: false, ..Rights::ALL },
+        Role::Guest => Rights { live: true, ..Rights::NONE },
+    };
+    for camera in seen {
+        index::rights::grant(tx, user, camera, rights)?;
+    }
+    Ok(())
+}
+
+fn open(options: &cli::ConfigFile) -> Result<(WriterThread, Readers, config::settings::Settings), Failure> {
+    let settings = config::load(&options.config).map_err(|error| Failure::Usage(error.to_string()))?;
+    let index = settings.storage.path.join(INDEX);
+    if !index.exists() {
+        // Before the daemon's first start: make the storage folder as it would.
+        Footage::open(&settings.storage.path, InstallationId::from_random(random::bytes()))?;
+    }
+    let (writer, _, readers) = index::open(&index)?;
+    Ok((writer, readers, settings))
+}
+
+fn user_name(name: &str) -> Result<UserName, Failure> {
+    name.parse().map_err(|error| Failure::Usage(format!("\"{name}\" cannot be a name to sign in with: {error}")))
+}
+
+fn known(readers: &Readers, name: &str) -> Result<UserId, Failure> {
+    let name = user_name(name)?;
+    let user = readers.read_blocking(|conn| index::users::by_name(conn, name.as_str()))?;
+    Ok(user.with_context(|| format!("there is no \"{name}\"; `hearthwatch user list` shows who there is"))?.id)
+}
+
+/// Reads a password from standard input, to its end or its first line's, and hashes it.
+fn new_password() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_PASSWORD).read_to_string(&mut text).context("the password on standard input is not text")?;
+    let typed = Secret::new(text.lines().next().unwrap_or_default());
+    password::check(&typed).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(password::hash(&typed, random::bytes()))
+}

@@ -1,0 +1,137 @@
+//! The pages of a running demo, in a real browser.
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use hearthwatch::fake_camera::watermark;
+use serde_json::Value;
+use support::Demo;
+use support::browser::Browser;
+
+/// Draws what `element` shows into a canvas and returns its brightness: 640×360, row-major, one byte a pixel.
+async fn luma(browser: &Browser, element: &str) -> Vec<u8> {
+    let script = format!(
+        "const shown = {element};
+         const canvas = document.createElement('canvas');
+         canvas.width = 640; canvas.height = 360;
+         const context = canvas.getContext('2d');
+         context.drawImage(shown, 0, 0, 640, 360);
+         const rgba = context.getImageData(0, 0, 640, 360).data;
+         let text = '';
+         for (let at = 0; at < rgba.length; at += 4)
+             text += String.fromCharCode(Math.round(0.299 * rgba[at] + 0.587 * rgba[at + 1] + 0.114 * rgba[at + 2]));
+         return text;"
+    );
+    let Value::String(text) = browser.run(&script).await else { panic!("a text of pixels") };
+    text.chars().map(|c| u8::try_from(u32::from(c)).expect("one byte a pixel")).collect()
+}
+
+async fn watermark_of(browser: &Browser, element: &str) -> Option<u16> {
+    watermark::read(&luma(browser, element).await, 640, 360, 640)
+}
+
+/// Pictures of a page on a phone and on a desk, by day and by night, for people to look at.
+async fn screenshots(browser: &Browser, name: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (size, width, height) in [("phone", 390, 844), ("desktop", 1440, 900)] {
+        browser.client.set_window_size(width, height).await.expect("a window of that size");
+        let png = browser.client.screenshot().await.expect("a screenshot");
+        std::fs::write(folder.join(format!("{name}-{size}.png")), png).expect("a written file");
+    }
+}
+
+#[tokio::test]
+async fn a_household_signs_in_watches_live_and_plays_an_event() {
+    let Some(browser) = Browser::start().await else { return };
+    let demo = Demo::start(3);
+    browser.client.goto(&demo.link).await.expect("the link opens");
+
+    browser
+        .until(
+            Duration::from_secs(40),
+            "three pictures move in the live grid",
+            "const all = [...document.querySelectorAll('video')];
+             window.seen ??= new Map();
+             const moving = all.filter(video => {
+                 const first = window.seen.get(video);
+                 if (first === undefined && video.currentTime > 0) window.seen.set(video, video.currentTime);
+                 return first !== undefined && video.currentTime > first + 1 && !video.paused;
+             });
+             return moving.length === 3;",
+        )
+        .await;
+
+    // Every picture in the grid is the picture of the camera that its tile names.
+    let cameras = browser.run("return [...document.querySelectorAll('[data-camera]')].map(tile => tile.dataset.camera)").await;
+    let cameras: Vec<String> = serde_json::from_value(cameras).expect("a list of ids");
+    assert_eq!(cameras.len(), 3, "{cameras:?}");
+    let mut numbers = std::collections::BTreeMap::new();
+    for camera in &cameras {
+        let tile = format!("document.querySelector('[data-camera=\"{camera}\"] video')");
+        let number = watermark_of(&browser, &tile).await.unwrap_or_else(|| panic!("a readable watermark in {camera}'s tile"));
+        numbers.insert(camera.clone(), number);
+    }
+    let mut distinct: Vec<_> = numbers.values().collect();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 3, "three cameras, three numbers: {numbers:?}");
+    screenshots(&browser, "live").await;
+
+    browser
+        .until(
+            Duration::from_secs(40),
+            "an event that has ended",
+            "const request = new XMLHttpRequest();
+             request.open('GET', '/api/events', false); request.send();
+             const done = JSON.parse(request.responseText).find(event => event.end !== null);
+             window.done = done; return done !== undefined;",
+        )
+        .await;
+    let event: Value = browser.run("return window.done").await;
+    let (id, camera) = (event["id"].as_str().expect("an id"), event["camera"].as_str().expect("a camera"));
+
+    browser.client.goto(&format!("{}/events", demo.origin)).await.expect("the list of events opens");
+    let picture = format!("document.querySelector('img[src*=\"{id}\"]')");
+    browser
+        .until(
+            Duration::from_secs(10),
+            "the thumbnail is loaded",
+            &format!("const picture = {picture}; return picture !== null && picture.complete && picture.naturalWidth > 0;"),
+        )
+        .await;
+    assert_eq!(watermark_of(&browser, &picture).await, Some(numbers[camera]), "the thumbnail is {camera}'s");
+    screenshots(&browser, "events").await;
+
+    browser.client.goto(&format!("{}/events/{id}", demo.origin)).await.expect("the event's page opens");
+    browser
+        .until(
+            Duration::from_secs(60),
+            "the clip plays to its end",
+            "const video = document.querySelector('video');
+             if (video.paused && !video.ended) video.play();
+             return video.ended && video.duration > 3 && Math.abs(video.currentTime - video.duration) < 0.2;",
+        )
+        .await;
+    assert_eq!(watermark_of(&browser, "document.querySelector('video')").await, Some(numbers[camera]), "the clip is {camera}'s");
+    screenshots(&browser, "event").await;
+
+    browser.client.goto(&format!("{}/cameras/{camera}", demo.origin)).await.expect("the camera's day opens");
+    browser
+        .until(
+            Duration::from_secs(20),
+            "the day's recording plays",
+            "const video = document.querySelector('video');
+             if (video && video.paused) video.play();
+             return video !== null && video.readyState >= 2 && video.currentTime > 1;",
+        )
+        .await;
+    assert_eq!(watermark_of(&browser, "document.querySelector('video')").await, Some(numbers[camera]), "the recording is {camera}'s");
+    screenshots(&browser, "day").await;
+    browser.client.goto(&format!("{}/cameras", demo.origin)).await.expect("the list of cameras opens");
+    screenshots(&browser, "cameras").await;
+
+    let (code, _dir) = demo.stop();
+    assert_eq!(code, Some(0), "Ctrl-C is a clean end");
+}

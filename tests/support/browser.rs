@@ -1,0 +1,92 @@
+//! A headless Chromium, driven through chromedriver.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::support::have;
+
+/// chromedriver and the Chromium that it started; killed when dropped.
+pub struct Browser {
+    driver: Child,
+    _profile: tempfile::TempDir,
+    /// What drives it.
+    pub client: Client,
+}
+
+impl Browser {
+    /// `None`, with a printed sentence, where chromium or chromedriver is not installed.
+    pub async fn start() -> Option<Self> {
+        if !have("chromium") || !have("chromedriver") {
+            println!("skipped: chromium and chromedriver are not both installed");
+            return None;
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let driver = Command::new("chromedriver")
+            .args([&format!("--port={port}"), "--log-level=SEVERE"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let arguments = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--autoplay-policy=no-user-gesture-required",
+            "--window-size=1440,900",
+            format!("--user-data-dir={}", profile.path().display()),
+        ]);
+        let Value::Object(capabilities) =
+            json!({"goog:chromeOptions": {"args": arguments, "binary": "/usr/bin/chromium"}, "goog:loggingPrefs": {"browser": "ALL"}})
+        else {
+            unreachable!("it is an object")
+        };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let url = format!("http://127.0.0.1:{port}");
+        let mut tries = 0;
+        let client = loop {
+            match builder.connect(&url).await {
+                Ok(client) => break client,
+                Err(error) if tries == 100 => panic!("chromedriver: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await, // it is still starting
+            }
+            tries += 1;
+        };
+        Some(Self { driver, _profile: profile, client })
+    }
+
+    /// The value of a script's `return`.
+    pub async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Asks a script again until it returns `true`; fails with what the page then says.
+    pub async fn until(&self, limit: Duration, what: &str, script: &str) {
+        let asked = async {
+            while self.run(script).await != json!(true) {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        if tokio::time::timeout(limit, asked).await.is_err() {
+            let page = self.run("return location.href + '\\n' + document.body.innerText").await;
+            panic!("not within {limit:?}: {what}; the page is {page}");
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}

@@ -1,0 +1,286 @@
+//! What the tests that drive the real binary share: a running demo, a signed-in client, and patience with a limit.
+
+#![expect(dead_code, reason = "each test program uses its own part of this")]
+
+pub mod browser;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The binary under test.
+pub const HEARTHWATCH: &str = env!("CARGO_BIN_EXE_hearthwatch");
+
+/// Whether a program of that name can be started here.
+pub fn have(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        || Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Asks again until the answer is there; fails with `what` after `limit`.
+#[expect(clippy::disallowed_methods, reason = "a test of a real process waits in real time")]
+pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// `hearthwatch demo`, running; killed when dropped.
+pub struct Demo {
+    child: Child,
+    /// Its `--dir`.
+    pub dir: tempfile::TempDir,
+    /// `http://127.0.0.1:PORT`
+    pub origin: String,
+    /// The one-time link, whole.
+    pub link: String,
+}
+
+impl Demo {
+    /// Starts it on a free port and waits for its `ready:` line.
+    pub fn start(cameras: u8) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(HEARTHWATCH)
+            .args(["demo", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string(), "--dir"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the demo starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (found, ready) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some(link) = line.strip_prefix("ready: ") {
+                    let _ = found.send(link.to_owned());
+                }
+            }
+        });
+        let link = ready.recv_timeout(Duration::from_secs(30)).expect("a ready: line within 30 s");
+        let origin = link.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        Self { child, dir, origin, link }
+    }
+
+    /// Ctrl-C; returns the exit code, which must come within 20 s.
+    pub fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
+        let code = end(&mut self.child, rustix::process::Signal::INT);
+        (code, std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder")))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `hearthwatch run` on a storage folder of its own; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    dir: tempfile::TempDir,
+    /// `http://127.0.0.1:PORT`
+    pub origin: String,
+}
+
+impl Daemon {
+    /// Starts it with these cameras on a free port and waits until it serves.
+    pub fn start(cameras: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
+        let config = format!(
+            "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
+            dir.path().join("storage").display()
+        );
+        std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
+        let child = Command::new(HEARTHWATCH)
+            .args(["run", "--config"])
+            .arg(dir.path().join("config.toml"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the daemon starts");
+        within(Duration::from_secs(20), "the daemon serves", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        Self { child, dir, origin: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    /// Adds an owner by the command line; returns name and password.
+    pub fn owner(&self) -> (String, String) {
+        let (name, password) = ("anna", "correct horse battery");
+        self.user(name, password, &["--role", "owner"]);
+        (name.to_owned(), password.to_owned())
+    }
+
+    /// Adds somebody by the command line.
+    pub fn user(&self, name: &str, password: &str, arguments: &[&str]) {
+        let mut child = Command::new(HEARTHWATCH)
+            .args(["user", "add", name])
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), password.as_bytes()).expect("it reads");
+        assert!(child.wait().expect("it ends").success(), "user add {name}");
+    }
+
+    /// SIGTERM; returns the exit code, which must come within 20 s.
+    pub fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
+        let code = end(&mut self.child, rustix::process::Signal::TERM);
+        (code, std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder")))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `hearthwatch fake-camera` on a free port; killed when dropped.
+pub struct FakeCamera {
+    child: Child,
+    /// Its main stream.
+    pub url: String,
+}
+
+impl FakeCamera {
+    /// Starts it and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(HEARTHWATCH)
+            .args(["fake-camera", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the camera starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("UTF-8");
+        let url = line.split_whitespace().find(|word| word.starts_with("rtsp://")).unwrap_or_else(|| panic!("a URL, not {line:?}"));
+        Self { child, url: url.to_owned() }
+    }
+}
+
+impl Drop for FakeCamera {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn end(child: &mut Child, signal: rustix::process::Signal) -> Option<i32> {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("it is running");
+    within(Duration::from_secs(20), "it ends when asked", || child.try_wait().ok().flatten()).code()
+}
+
+/// A signed-in person's HTTP client.
+pub struct Client {
+    agent: ureq::Agent,
+    origin: String,
+    cookie: String,
+}
+
+impl Client {
+    /// Signs in by a one-time link, as the page behind it does.
+    pub fn by_link(origin: &str, link: &str) -> Self {
+        let agent = agent();
+        let answer = agent.post(link).header("Origin", origin).send_empty().expect("an answer");
+        Self::with_cookie(agent, origin, &answer)
+    }
+
+    /// Signs in by name and password.
+    pub fn by_password(origin: &str, (user, password): &(String, String)) -> Self {
+        let agent = agent();
+        let answer = agent
+            .post(format!("{origin}/api/login"))
+            .header("Origin", origin)
+            .send_json(serde_json::json!({"user": user, "password": password}))
+            .expect("an answer");
+        Self::with_cookie(agent, origin, &answer)
+    }
+
+    fn with_cookie(agent: ureq::Agent, origin: &str, answer: &ureq::http::Response<ureq::Body>) -> Self {
+        let cookie = answer.headers().get("set-cookie").unwrap_or_else(|| panic!("a cookie, not {answer:?}"));
+        let cookie = cookie.to_str().expect("ASCII").split(';').next().expect("a name and value").to_owned();
+        Self { agent, origin: origin.to_owned(), cookie }
+    }
+
+    /// Status and body.
+    pub fn get(&self, path: &str) -> (u16, Vec<u8>) {
+        let url = format!("{}{path}", self.origin);
+        let mut answer = self.agent.get(&url).header("Cookie", &self.cookie).call().expect("an answer");
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a body");
+        (answer.status().as_u16(), body)
+    }
+
+    /// A body of JSON, which must come with 200.
+    pub fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// The session's cookie, as `name=value`.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .into()
+}
+
+/// Every closed segment below a storage folder.
+pub fn closed_segments(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "mp4") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What ffmpeg and ffprobe complain about when they read and decode a whole file; empty if nothing.
+pub fn complaints(file: &Path) -> String {
+    let probe = Command::new("ffprobe").args(["-v", "error", "-show_streams"]).arg(file).output().expect("ffprobe runs");
+    let decode = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-xerror", "-i"])
+        .arg(file)
+        .args(["-f", "null", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    let mut said = String::from_utf8_lossy(&probe.stderr).into_owned();
+    said.push_str(&String::from_utf8_lossy(&decode.stderr));
+    if !probe.status.success() || !decode.status.success() {
+        said.push_str("exit code not 0");
+    }
+    said
+}
