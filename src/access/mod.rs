@@ -6,6 +6,7 @@
 mod gate;
 pub mod password;
 mod role;
+pub mod throttle;
 mod token;
 mod user_name;
 

@@ -35,6 +35,10 @@ const CLOSED_BETWEEN: &str = select!(
 );
 const OPEN_BETWEEN: &str = select!("WHERE camera = ?1 AND end_us IS NULL AND start_us < ?2 ORDER BY start_us");
 const SET: &str = "UPDATE events SET kept = coalesce(?2, kept), note = coalesce(?3, note) WHERE id = ?1";
+const IS_REMOVED: &str = "SELECT 1 FROM removed_events WHERE id = ?1";
+const NOTE_REMOVED: &str = "INSERT INTO removed_events (id) SELECT id FROM events WHERE id = ?1 AND end_us IS NULL";
+const LATE_THUMBNAIL: &str =
+    "INSERT INTO garbage (camera, event, size_bytes) VALUES (?2, ?1, 0) ON CONFLICT DO NOTHING";
 const TO_GARBAGE: &str = "INSERT INTO garbage (camera, event, size_bytes)
     SELECT camera, id, 0 FROM events WHERE id = ?1 AND has_thumbnail = 1";
 const REMOVE: &str = "DELETE FROM events WHERE id = ?1";
@@ -111,7 +115,16 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
 
 /// Takes in what is known of an event now; what the household made of it stays. Its thumbnail, if it brings one, is on the disk
 /// by then. An event that is known as another camera's is refused.
-pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<()> {
+///
+/// `false` if the household removed the event while it went on: then it stays removed, and a thumbnail that came too late
+/// becomes garbage.
+pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<bool> {
+    if tx.prepare_cached(IS_REMOVED)?.exists([event.id])? {
+        if event.thumbnail.is_some() {
+            tx.execute(LATE_THUMBNAIL, (event.id, &event.camera))?;
+        }
+        return Ok(false);
+    }
     cameras::make(tx, &event.camera)?;
     let zones =
         serde_json::to_string(&event.zones).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -120,7 +133,7 @@ pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<()>
     let peak = if event.peak.is_nan() { 0.0 } else { event.peak.clamp(0.0, 1.0) };
     let row = (event.id, &event.camera, event.start, end, peak, zones, event.thumbnail.is_some());
     match tx.prepare_cached(UPSERT)?.execute(row)? {
-        1 => Ok(()),
+        1 => Ok(true),
         changed => Err(rusqlite::Error::StatementChangedRows(changed)),
     }
 }
@@ -167,8 +180,9 @@ pub fn set(tx: &Transaction<'_>, id: EventId, kept: Option<bool>, note: Option<S
     Ok(tx.execute(SET, (id, kept, note))? == 1)
 }
 
-/// Forgets an event; its thumbnail becomes garbage. `false` if there is no such event.
+/// Forgets an event, also one that goes on; its thumbnail becomes garbage. `false` if there is no such event.
 pub fn remove(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<bool> {
+    tx.execute(NOTE_REMOVED, [id])?;
     tx.execute(TO_GARBAGE, [id])?;
     Ok(tx.execute(REMOVE, [id])? == 1)
 }
@@ -176,6 +190,7 @@ pub fn remove(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<bool> {
 /// Ends what a crash or a power cut left open: where the footage then ended, never after `now`. For the start, before anything
 /// is seen; says how many.
 pub fn end_open(tx: &Transaction<'_>, now: UtcMicros) -> rusqlite::Result<usize> {
+    tx.execute("DELETE FROM removed_events", [])?;
     tx.execute(END_OPEN, [now])
 }
 

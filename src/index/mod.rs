@@ -17,6 +17,7 @@ pub mod migration;
 mod open;
 mod reader;
 mod records;
+pub mod retention;
 pub mod rights;
 pub mod segments;
 pub mod sessions;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::index::{Readers, Writer, WriterThread, migration, writer};
 
-/// In the file's header, so that `file` and this program know it: "HrWa".
+/// In the file's header, so that `file` and this program know it: `HrWa`.
 pub const APPLICATION_ID: i32 = 0x4872_5761;
 
 /// How long a connection waits for another process (a `hearthwatch user add`) to finish its transaction.
@@ -174,4 +174,111 @@ fn copy_to(conn: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     OpenOptions::new().read(true).open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn set(path: &Path, pragma: &str) {
+        Connection::open(path).unwrap().execute_batch(pragma).unwrap();
+    }
+
+    #[test]
+    fn what_holds_password_hashes_is_read_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        let (mut thread, _writer, _readers) = open(&path).unwrap();
+        thread.write_here(|tx| tx.execute("INSERT INTO cameras (id) VALUES ('porch')", [])).unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+        }
+    }
+
+    #[test]
+    fn a_second_start_finds_what_the_first_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        let (mut thread, ..) = open(&path).unwrap();
+        thread.write_here(|tx| tx.execute("INSERT INTO cameras (id) VALUES ('porch')", [])).unwrap();
+        // Another process while this one has it open, as `hearthwatch user add` is.
+        let (mut other, _writer, readers) = open(&path).unwrap();
+        other.write_here(|tx| tx.execute("INSERT INTO cameras (id) VALUES ('nursery')", [])).unwrap();
+        let count = readers
+            .read_blocking(|conn| conn.query_row("SELECT count(*) FROM cameras", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(count.unwrap(), 2_i64);
+    }
+
+    #[test]
+    fn every_commit_is_synced_and_nothing_dangles() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        open(&path).unwrap();
+        let conn = connect_writer(&path).unwrap();
+        let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys"), pragma("trusted_schema")), (2, 1, 0));
+        assert_eq!(conn.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).unwrap(), "wal");
+    }
+
+    #[test]
+    fn a_newer_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        open(&path).unwrap();
+        set(&path, "PRAGMA user_version = 99");
+        let error = open(&path).err().expect("it is refused");
+        assert!(matches!(error, OpenError::Newer { found: 99, .. }));
+        assert!(error.to_string().contains("newer Hearthwatch"), "{error}");
+        assert!(matches!(Readers::open(&path).err(), Some(OpenError::Newer { .. })));
+    }
+
+    #[test]
+    fn somebody_elses_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photos.db");
+        set(&path, "CREATE TABLE photos (name)");
+        assert!(matches!(open(&path).err(), Some(OpenError::Foreign { .. })));
+        fs::write(&path, "these are no pages of a database, but something else altogether").unwrap();
+        assert!(matches!(open(&path).err(), Some(OpenError::Sqlite { .. })));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = open(&folder.path().join("nowhere/hearthwatch.db")).err().expect("it fails");
+        assert!(matches!(&error, OpenError::Create { .. }) && error.to_string().contains("nowhere"), "{error}");
+    }
+
+    #[test]
+    fn a_command_that_only_reads_makes_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        assert!(matches!(Readers::open(&path).err(), Some(OpenError::Sqlite { .. })));
+        assert!(!path.exists());
+        fs::write(&path, "").unwrap();
+        assert!(matches!(Readers::open(&path).err(), Some(OpenError::Older { found: 0, .. })));
+    }
+
+    #[test]
+    fn the_copy_before_a_migration_is_complete_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearthwatch.db");
+        let (mut thread, ..) = open(&path).unwrap();
+        let conn = connect_writer(&path).unwrap();
+        for camera in ["porch", "nursery"] {
+            thread.write_here(|tx| tx.execute("INSERT INTO cameras (id) VALUES (?1)", [camera])).unwrap();
+            // The second time it replaces the first copy, as a start after a failed migration does.
+            copy(&conn, &path, 1).unwrap();
+        }
+        let beside = folder.path().join("hearthwatch.db.before-1");
+        assert_eq!(fs::metadata(&beside).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!folder.path().join("hearthwatch.db.before-1.unfinished").exists());
+        let readers = Readers::open(&beside).unwrap();
+        let count = readers
+            .read_blocking(|conn| conn.query_row("SELECT count(*) FROM cameras", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(count.unwrap(), 2_i64);
+    }
 }

@@ -74,9 +74,8 @@ impl Readers {
     /// The same for a thread that may block. Not to be nested: `f` already has its connection.
     pub fn read_blocking<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let lease = self.lease()?;
-        let conn = lease.conn.as_ref().expect("a lease holds its connection until it is dropped");
         // A deferred transaction: the first read fixes the snapshot, the drop lets it go.
-        let snapshot = conn.unchecked_transaction()?;
+        let snapshot = lease.connection().unchecked_transaction()?;
         Ok(f(&snapshot)?)
     }
 
@@ -114,6 +113,12 @@ struct Lease<'a> {
     conn: Option<Connection>,
 }
 
+impl Lease<'_> {
+    fn connection(&self) -> &Connection {
+        self.conn.as_ref().expect("a lease that was handed out holds its connection until it is dropped")
+    }
+}
+
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         // A connection that is still within a transaction (a question broke off) is not lent again.
@@ -125,5 +130,79 @@ impl Drop for Lease<'_> {
         }
         drop(state);
         self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::open;
+
+    fn database() -> (tempfile::TempDir, crate::index::WriterThread, Readers) {
+        let folder = tempfile::tempdir().unwrap();
+        let (thread, _writer, readers) = open(&folder.path().join("hearthwatch.db")).unwrap();
+        (folder, thread, readers)
+    }
+
+    fn cameras(conn: &Connection) -> rusqlite::Result<i64> {
+        conn.query_row("SELECT count(*) FROM cameras", [], |row| row.get(0))
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let (_folder, _thread, readers) = database();
+        for sql in ["INSERT INTO cameras (id) VALUES ('porch')", "PRAGMA user_version = 9", "CREATE TABLE x (y)"] {
+            assert!(readers.read_blocking(|conn| conn.execute_batch(sql)).is_err(), "{sql}");
+        }
+        let loosened = readers.read_blocking(|conn| {
+            conn.execute_batch("PRAGMA query_only = off")?;
+            conn.execute("INSERT INTO cameras (id) VALUES ('porch')", [])
+        });
+        assert!(loosened.is_err(), "the file itself is open for reading only");
+    }
+
+    #[test]
+    fn a_question_sees_one_moment_and_the_next_sees_the_present() {
+        let (_folder, mut thread, readers) = database();
+        let seen = readers.read_blocking(|conn| {
+            let before = cameras(conn)?;
+            thread.write_here(|tx| tx.execute("INSERT INTO cameras (id) VALUES ('porch')", [])).unwrap();
+            Ok((before, cameras(conn)?))
+        });
+        assert_eq!(seen.unwrap(), (0, 0));
+        assert_eq!(readers.read_blocking(cameras).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_question_that_breaks_off_costs_no_connection() {
+        let (_folder, _thread, readers) = database();
+        for _ in 0..CONNECTIONS * 2 {
+            let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                readers.read_blocking(|_| -> rusqlite::Result<()> { panic!("a bug in a question (this is a test)") })
+            }));
+            assert!(broken.is_err());
+            assert!(readers.read_blocking(|conn| conn.execute_batch("no SQL")).is_err());
+        }
+        assert_eq!(readers.read_blocking(cameras).unwrap(), 0);
+        assert!(readers.0.lock().open <= 1);
+    }
+
+    #[test]
+    fn many_may_ask_at_once_and_few_connections_answer() {
+        let (_folder, _thread, readers) = database();
+        std::thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| assert_eq!(readers.read_blocking(cameras).unwrap(), 0));
+            }
+        });
+        let state = readers.0.lock();
+        assert!(state.open <= CONNECTIONS && state.idle.len() == state.open);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_question_is_an_error_to_its_caller() {
+        let (_folder, _thread, readers) = database();
+        let broken = readers.read(|_| -> rusqlite::Result<()> { panic!("a bug in a question (this is a test)") }).await;
+        assert!(matches!(broken, Err(ReadError::Broken)));
     }
 }

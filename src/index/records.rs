@@ -68,6 +68,58 @@ mod tests {
     }
 
     #[test]
+    fn under_load_every_answer_is_the_newest_and_nobody_gets_anothers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (thread, writer, readers) = open(&folder.path().join("hearthwatch.db")).unwrap();
+        let gate = Gate::new(Arc::new(readers), SimulatedClock::new(UtcMicros(1)).clock());
+        let token = |n: u8| Token::from_random([n; 32]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| thread.run());
+            let users: Vec<_> = (0..8_u8)
+                .map(|n| {
+                    let (hash, name) = (token(n).hash(), name(&format!("user {n}")));
+                    let made = writer.write_blocking(move |tx| {
+                        let user = users::insert(tx, &name, Role::Member, HASH)?;
+                        let own = camera(&format!("camera-{n}"));
+                        rights::grant(tx, user, &own, Rights { live: true, ..Rights::NONE })?;
+                        sessions::insert(tx, &hash, user, UtcMicros(0), UtcMicros(9), SessionKind::Cookie)?;
+                        Ok(user)
+                    });
+                    made.unwrap()
+                })
+                .collect();
+            for n in 0..8_u8 {
+                let (gate, token, user) = (gate.clone(), token(n), users[usize::from(n)]);
+                scope.spawn(move || {
+                    let viewer = gate.who(&token).unwrap();
+                    assert_eq!(viewer.user(), user);
+                    for _ in 0..200 {
+                        let listed = gate.cameras(&viewer, Right::Live).unwrap();
+                        assert!(listed.iter().any(|proof| proof.get() == &camera(&format!("camera-{n}"))));
+                        assert!(
+                            listed
+                                .iter()
+                                .all(|proof| ["shared", &format!("camera-{n}")].contains(&proof.get().as_str()))
+                        );
+                        let anothers = camera(&format!("camera-{}", (n + 1) % 8));
+                        assert_eq!(gate.viewable(&viewer, &anothers, Right::Live).unwrap_err(), Denied::NotYours);
+                    }
+                });
+            }
+            let viewer = gate.who(&token(3)).unwrap();
+            let user = users[3];
+            for round in 0..100 {
+                let rights = if round % 2 == 0 { Rights::ALL } else { Rights::NONE };
+                writer.write_blocking(move |tx| rights::grant(tx, user, &camera("shared"), rights)).unwrap();
+                // What was answered yes is what the very next question sees.
+                let seen = gate.viewable(&viewer, &camera("shared"), Right::Delete).map(drop);
+                assert_eq!(seen.is_ok(), round % 2 == 0, "{seen:?}");
+            }
+            drop(writer);
+        });
+    }
+
+    #[test]
     fn a_database_that_cannot_be_read_lets_nobody_in() {
         let folder = tempfile::tempdir().unwrap();
         let (mut thread, _writer, readers) = open(&folder.path().join("hearthwatch.db")).unwrap();

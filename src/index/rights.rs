@@ -119,9 +119,7 @@ mod tests {
 
     const NOW: UtcMicros = UtcMicros(100);
 
-    fn rights(live: bool, history: bool, export: bool, delete: bool) -> Rights {
-        Rights { live, history, export, delete }
-    }
+    const LIVE: Rights = Rights { live: true, ..Rights::NONE };
 
     #[test]
     fn no_row_no_right_for_owners_too() {
@@ -166,13 +164,12 @@ mod tests {
         let mut conn = testing::database();
         let tx = conn.transaction().unwrap();
         let guest = users::insert(&tx, &name("dora"), Role::Guest, HASH).unwrap();
-        let live = rights(true, false, false, false);
-        grant_until(&tx, guest, &camera("porch"), live, UtcMicros(101)).unwrap();
-        assert_eq!(at(&tx, guest, &camera("porch"), NOW), Ok(live));
-        assert_eq!(all_at(&tx, guest, NOW), Ok(vec![(camera("porch"), live)]));
+        grant_until(&tx, guest, &camera("porch"), LIVE, UtcMicros(101)).unwrap();
+        assert_eq!(at(&tx, guest, &camera("porch"), NOW), Ok(LIVE));
+        assert_eq!(all_at(&tx, guest, NOW), Ok(vec![(camera("porch"), LIVE)]));
         assert_eq!(at(&tx, guest, &camera("porch"), UtcMicros(101)), Ok(Rights::NONE));
         assert_eq!(all_at(&tx, guest, UtcMicros(101)), Ok(vec![]));
-        let row = RightsRow { camera: camera("porch"), rights: live, expires: Some(UtcMicros(101)) };
+        let row = RightsRow { camera: camera("porch"), rights: LIVE, expires: Some(UtcMicros(101)) };
         assert_eq!(of_user(&tx, guest), Ok(vec![row]));
     }
 
@@ -182,7 +179,7 @@ mod tests {
         let tx = conn.transaction().unwrap();
         let user = users::insert(&tx, &name("cleo"), Role::Member, HASH).unwrap();
         grant_until(&tx, user, &camera("porch"), Rights::ALL, NOW).unwrap();
-        for some in [rights(true, false, true, false), rights(false, true, false, true)] {
+        for some in [Rights { export: true, ..LIVE }, Rights { history: true, delete: true, ..Rights::NONE }] {
             grant(&tx, user, &camera("porch"), some).unwrap();
             assert_eq!(at(&tx, user, &camera("porch"), NOW), Ok(some));
         }

@@ -127,6 +127,11 @@ CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);
 CREATE INDEX events_open ON events (camera, start_us) WHERE end_us IS NULL;
 
+-- Events that were removed while they went on: what is still said of them is not taken in. Emptied at each start.
+CREATE TABLE removed_events (
+  id BLOB PRIMARY KEY CHECK (length(id) = 8)          -- the event that was
+) STRICT, WITHOUT ROWID;
+
 -- Who did and who looked at what. Each row's hash covers the row and the hash before it, so none can be changed, removed or
 -- moved without every later one telling.
 CREATE TABLE audit (

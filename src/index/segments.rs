@@ -1,6 +1,6 @@
 //! Footage: which file holds which time of which camera.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
@@ -31,6 +31,8 @@ const TIMES_BETWEEN: &str = "SELECT start_us, end_us FROM segments
     WHERE camera = ?1 AND start_us < ?3 AND end_us > ?2
     AND start_us > ?2 - (SELECT max(end_us - start_us) FROM segments WHERE camera = ?1) ORDER BY start_us";
 const BY_ID: &str = select!("WHERE id = ?1");
+const BY_PATH: &str = select!("WHERE path = ?1");
+const EVERY: &str = select!("ORDER BY id");
 const OLDEST: &str = select!("WHERE start_us >= ?1 ORDER BY start_us LIMIT ?2");
 const NEWEST: &str = select!("WHERE camera = ?1 ORDER BY start_us DESC LIMIT 1");
 const TOTALS: &str =
@@ -104,6 +106,21 @@ pub fn between(conn: &Connection, camera: &CameraId, span: UtcSpan) -> rusqlite:
 /// The segment of that id, whosever it is.
 pub fn by_id(conn: &Connection, id: SegmentId) -> rusqlite::Result<Option<ClosedSegment>> {
     conn.prepare_cached(BY_ID)?.query_row([id], from_row).optional()
+}
+
+/// The segment whose file that is; `path` is relative to the storage folder.
+pub fn by_path(conn: &Connection, path: &Path) -> rusqlite::Result<Option<ClosedSegment>> {
+    let Some(path) = path.to_str() else { return Ok(None) };
+    conn.prepare_cached(BY_PATH)?.query_row([path], from_row).optional()
+}
+
+/// Hands every segment to `f`, in no useful order; for checking the index against the disk.
+pub fn each(conn: &Connection, mut f: impl FnMut(ClosedSegment)) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(EVERY)?;
+    for segment in statement.query_map([], from_row)? {
+        f(segment?);
+    }
+    Ok(())
 }
 
 /// The camera's newest segment.
@@ -194,6 +211,11 @@ mod tests {
         assert_eq!(insert(&tx, &porch), Ok(false), "adopting a file twice is harmless");
         assert_eq!(by_id(&tx, porch.id), Ok(Some(porch.clone())));
         assert_eq!(newest(&tx, &camera("porch")), Ok(Some(porch.clone())));
+        assert_eq!(by_path(&tx, &porch.path), Ok(Some(porch.clone())));
+        assert_eq!(by_path(&tx, Path::new("footage/porch")), Ok(None));
+        let mut every = Vec::new();
+        each(&tx, |segment| every.push(segment)).unwrap();
+        assert_eq!(every, std::slice::from_ref(&porch));
         assert_eq!(by_id(&tx, SegmentId::from_random([9; 8])), Ok(None));
         assert_eq!(between(&tx, &camera("porch"), span(64, 70)), Ok(vec![porch]));
         assert_eq!(between(&tx, &camera("porch"), span(65, 70)), Ok(vec![]));
@@ -257,7 +279,7 @@ mod tests {
 
     #[test]
     fn no_question_about_segments_reads_them_all() {
-        testing::assert_no_scan(&[BETWEEN, TIMES_BETWEEN, BY_ID, OLDEST, NEWEST, TOTALS, TO_GARBAGE, REMOVE]);
+        testing::assert_no_scan(&[BETWEEN, TIMES_BETWEEN, BY_ID, BY_PATH, OLDEST, NEWEST, TOTALS, TO_GARBAGE, REMOVE]);
     }
 
     proptest! {

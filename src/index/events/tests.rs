@@ -108,6 +108,23 @@ fn a_removed_event_leaves_its_thumbnail_as_garbage() {
 }
 
 #[test]
+fn an_event_removed_while_it_went_on_does_not_come_back() {
+    let mut conn = testing::database();
+    let tx = conn.transaction().unwrap();
+    assert_eq!(upsert(&tx, &event(1, "porch", 5, None)), Ok(true));
+    assert_eq!(remove(&tx, id(1)), Ok(true));
+    for _ in 0..2 {
+        let late = MotionEvent { thumbnail: Some(Bytes::new()), ..event(1, "porch", 5, Some(9)) };
+        assert_eq!(upsert(&tx, &late), Ok(false));
+    }
+    assert_eq!(by_id(&tx, id(1)), Ok(None));
+    let waiting: Vec<_> = garbage::pending(&tx, 9).unwrap().into_iter().map(|row| row.what).collect();
+    assert_eq!(waiting, [garbage::Garbage::Thumbnail { event: id(1) }]);
+    assert_eq!(end_open(&tx, UtcMicros(9)), Ok(0));
+    assert_eq!(upsert(&tx, &event(1, "porch", 5, None)), Ok(true), "the list does not grow for ever");
+}
+
+#[test]
 fn what_a_power_cut_left_open_ends_where_its_footage_ended() {
     let mut conn = testing::database();
     let tx = conn.transaction().unwrap();
@@ -138,7 +155,7 @@ fn what_a_power_cut_left_open_ends_where_its_footage_ended() {
 
 #[test]
 fn no_question_about_events_reads_them_all() {
-    let queries = [BY_ID, NEWEST, CLOSED_BETWEEN, OPEN_BETWEEN, SET, TO_GARBAGE, REMOVE];
+    let queries = [IS_REMOVED, NOTE_REMOVED, BY_ID, NEWEST, CLOSED_BETWEEN, OPEN_BETWEEN, SET, TO_GARBAGE, REMOVE];
     testing::assert_no_scan(&queries);
 }
 

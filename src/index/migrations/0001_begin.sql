@@ -101,6 +101,9 @@ CREATE TABLE events (
 CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);
 CREATE INDEX events_open ON events (camera, start_us) WHERE end_us IS NULL;
+CREATE TABLE removed_events (
+  id BLOB PRIMARY KEY CHECK (length(id) = 8)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (
   seq INTEGER PRIMARY KEY CHECK (seq >= 1),
   at_us INTEGER NOT NULL,
