@@ -64,6 +64,11 @@ impl Pieces {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn first_made(&self) -> Option<&Bytes> {
+        self.pieces.iter().find_map(|piece| if let Piece::Made(bytes) = piece { Some(bytes) } else { None })
+    }
+
     pub(crate) fn append(&mut self, other: Self) {
         for piece in other.pieces {
             self.push(piece);

@@ -12,14 +12,45 @@ use sha2::{Digest as _, Sha256};
 
 use crate::access::{Right, Viewable};
 use crate::disk::Footage;
+use crate::index::Readers;
 use crate::media::assembly::{Assembly, STAY_OPEN};
 use crate::media::clip::plan::Plan;
+use crate::media::recordings::find;
 use crate::media::source::{self, Recording};
 use crate::media::{MediaError, needs};
+use crate::record::open::OpenSegments;
 use crate::units::{CameraId, UtcSpan};
 
 /// The longest clip.
 pub const MAX_LENGTH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A clip of the camera's footage of that span, at most 24 hours; takes a proof of [`Right::Export`] (to take it away) or of
+/// [`Right::History`] (to play it in the page).
+///
+/// It shows what was recorded of the span, from the picture that stood at its start on. Holes of less than two seconds are
+/// a standing picture; over longer ones the clip closes up, and the picture before keeps its own length. It begins and ends
+/// with the footage where the span reaches further; the segment that is being written is included up to its last sync.
+pub async fn open(
+    proof: &Viewable<CameraId>,
+    span: UtcSpan,
+    readers: &Readers,
+    footage: &Footage,
+    open: &OpenSegments,
+) -> Result<Assembly, MediaError> {
+    check(proof, span)?;
+    let recordings = find(proof, span, readers, open).await?;
+    let (proof, footage) = (proof.clone(), footage.clone());
+    let assemble = move || assemble(&proof, span, recordings, &footage);
+    tokio::task::spawn_blocking(assemble).await.unwrap_or(Err(MediaError::Broken))
+}
+
+fn check(proof: &Viewable<CameraId>, span: UtcSpan) -> Result<(), MediaError> {
+    needs(proof, &[Right::Export, Right::History])?;
+    if span.length() > MAX_LENGTH {
+        return Err(MediaError::TooLong("24 hours"));
+    }
+    Ok(())
+}
 
 /// Puts a clip together from these recordings, oldest first. Blocking.
 fn assemble(
@@ -28,10 +59,6 @@ fn assemble(
     recordings: Vec<Viewable<Recording>>,
     footage: &Footage,
 ) -> Result<Assembly, MediaError> {
-    needs(proof, &[Right::Export, Right::History])?;
-    if span.length() > MAX_LENGTH {
-        return Err(MediaError::TooLong("24 hours"));
-    }
     let mut plan = Plan::new(span);
     let mut files = Vec::new();
     let mut content = Sha256::new();
@@ -48,8 +75,9 @@ fn assemble(
         plan.add(files.len(), recording.get().span, &segment)?;
         files.push((recording, (files.len() < STAY_OPEN).then_some(file)));
     }
-    let digest = content.finalize();
-    let etag = format!("\"{}\"", digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&content.finalize()[..8]);
+    let etag = format!("\"{:016x}\"", u64::from_be_bytes(digest));
     Ok(Assembly::new(proof, footage, files, plan.finish()?, etag))
 }
 

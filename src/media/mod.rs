@@ -6,9 +6,12 @@
 
 mod assembly;
 pub mod clip;
+pub mod hls;
 pub mod live;
 pub mod range;
+pub mod recordings;
 mod source;
+pub mod thumbnail;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ pub use crate::media::assembly::Assembly;
 pub use crate::media::source::Recording;
 
 use crate::access::{Denied, Right, Viewable};
+use crate::index;
 use crate::record::reader;
 use crate::units::UtcMicros;
 
@@ -54,8 +58,14 @@ pub enum MediaError {
         /// Why.
         source: io::Error,
     },
-    /// More than fits into one clip. 400.
-    #[error("a clip has at most {0}; ask for a shorter time")]
+    /// The database could not be asked. 503.
+    #[error(transparent)]
+    Index(#[from] index::ReadError),
+    /// The answer itself broke; its words are in the log. 500.
+    #[error("putting the footage together broke off")]
+    Broken,
+    /// More than one answer can hold. 400.
+    #[error("that is more than {0} at once; ask for a shorter time")]
     TooLong(&'static str),
     /// The camera's settings were changed within the clip in a way that one track cannot follow. 400.
     #[error("the camera's {what} changed at {at}; ask for a clip before or after that")]
@@ -73,7 +83,12 @@ impl MediaError {
         match self {
             Self::Denied(denied) => *denied == Denied::NotYours,
             Self::WrongRight(_) | Self::Nothing | Self::Gone | Self::WrongCamera => true,
-            Self::Unreadable { .. } | Self::Io { .. } | Self::TooLong(_) | Self::CodingChanged { .. } => false,
+            Self::Unreadable { .. }
+            | Self::Io { .. }
+            | Self::Index(_)
+            | Self::Broken
+            | Self::TooLong(_)
+            | Self::CodingChanged { .. } => false,
         }
     }
 }

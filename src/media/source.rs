@@ -79,18 +79,15 @@ pub(crate) fn open_verified(recording: &Viewable<Recording>, footage: &Footage) 
     if is_right {
         return Ok(file);
     }
-    let Provenance { camera, segment, .. } = match found {
-        Some(found) => found,
-        None => {
-            tracing::error!(
-                path = %path.display(), expected = recording.camera().as_str(),
-                "a footage file does not say whose it is and is not shown: run `hearthwatch check`"
-            );
-            return Err(MediaError::WrongCamera);
-        }
-    };
+    let found = found.map_or_else(
+        || "nobody".to_owned(),
+        |found| {
+            let Provenance { camera, installation, segment, .. } = found;
+            format!("{camera}, segment {segment}, installation {installation}")
+        },
+    );
     tracing::error!(
-        path = %path.display(), expected = recording.camera().as_str(), found = camera.as_str(), %segment,
+        path = %path.display(), expected = recording.camera().as_str(), segment = %recording.get().id, found,
         "a footage file belongs elsewhere than where the index has it and is not shown: run `hearthwatch check`"
     );
     Err(MediaError::WrongCamera)

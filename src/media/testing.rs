@@ -11,9 +11,12 @@ use bytes::Bytes;
 use crate::access::{Gate, Records, RecordsError, Right, Rights, Role, SessionRow, Token, TokenHash, Viewable};
 use crate::camera::packet::{AudioParameters, Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use crate::disk::Footage;
+use crate::index::{Readers, WriterThread, segments};
 use crate::media::Recording;
 use crate::record::fmp4::{self, Provenance, Sample, TrackRun};
+use crate::record::open::OpenSegments;
 use crate::record::reader;
+use crate::record::segment::ClosedSegment;
 use crate::units::{CameraId, Clock, InstallationId, MediaTicks, Monotonic, SegmentId, UserId, UtcMicros, UtcSpan};
 
 /// One user who may do everything with every camera, until that is taken.
@@ -190,13 +193,30 @@ pub(crate) struct Storage {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) footage: Footage,
     pub(crate) household: Arc<Household>,
+    pub(crate) readers: Readers,
+    pub(crate) open: OpenSegments,
+    index: Mutex<WriterThread>,
 }
 
 impl Storage {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let footage = Footage::open(folder.path(), InstallationId::from_random([7; 16])).expect("a storage folder");
-        Self { folder, footage, household: Arc::default() }
+        let (thread, _, readers) = crate::index::open(&folder.path().join("test.db")).expect("a database");
+        let index = Mutex::new(thread);
+        Self { folder, footage, household: Arc::default(), readers, open: OpenSegments::default(), index }
+    }
+
+    /// Changes the index.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>) -> T {
+        self.index.lock().expect("one test").write_here(change).expect("written")
+    }
+
+    /// Makes a recording a row.
+    pub(crate) fn list(&self, recording: &Recording) {
+        let Recording { id, camera, span, path, size, codecs, width, height, .. } = recording.clone();
+        let row = ClosedSegment { id, camera, span, path, size, pictures: 1, codecs, width, height };
+        assert!(self.write(|tx| segments::insert(tx, &row)));
     }
 
     /// Records pictures `from..to` of the film as a segment that starts at `start`.
@@ -228,10 +248,11 @@ impl Storage {
     }
 }
 
-/// What a player shows: each picture's time in microseconds and the digest of its pixels.
-pub(crate) fn shown(path: &Path) -> Vec<(i64, String)> {
+/// What a player shows: each picture's time in microseconds and the digest of its pixels. Complaints of that level (`warning`,
+/// `error`) end the test.
+pub(crate) fn shown(path: &Path, level: &str) -> Vec<(i64, String)> {
     let output = Command::new("ffmpeg")
-        .args(["-v", "warning", "-threads", "1", "-i"])
+        .args(["-v", level, "-threads", "1", "-i"])
         .arg(path)
         .args(["-an", "-fps_mode", "passthrough", "-enc_time_base", "1:1000000", "-f", "framemd5", "-"])
         .output()

@@ -13,8 +13,8 @@ use mp4_atom::{Atom, FourCC, Hdlr, Mdhd, Tfdt, Tfhd, Tkhd, Trex, Trun};
 use crate::camera::packet::Track;
 use crate::record::fmp4::{PROVENANCE_UUID, Provenance};
 
-/// The largest `moov` that is read, in bytes. Ours have about 1,500.
-const MAX_MOOV: u64 = 1 << 20;
+/// Where the `moov` must end, in bytes from the file's start. Ours end at about 1,500.
+pub const MAX_INIT: u64 = 1 << 20;
 /// The largest `moof` that is read, in bytes: 100,000 samples.
 const MAX_MOOF: u64 = 2 << 20;
 /// The largest `uuid` box that is looked into, in bytes.
@@ -174,8 +174,8 @@ pub fn read<R: ReadAt + ?Sized>(source: &R, limit: u64) -> Result<SegmentFile, R
         if header.kind == FourCC::new(b"uuid") && header.body_len() <= MAX_UUID {
             provenance = provenance.or(boxes.body(&header)?.and_then(|body| decode_provenance(&body)));
         } else if header.kind == FourCC::new(b"moov") {
-            if header.body_len() > MAX_MOOV {
-                return Err(ReadError::Init("it is larger than 1 MiB"));
+            if header.range.end > MAX_INIT {
+                return Err(ReadError::Init("it and what is before it are larger than 1 MiB"));
             }
             let moov = boxes.body(&header)?.ok_or(ReadError::NoInit { limit })?;
             break Init::parse(&Bytes::from(moov), header.range.end)?;

@@ -12,7 +12,7 @@ use mp4_atom::{BufMut as _, Encode as _, FourCC, Ftyp, Header, Matrix, Mvhd};
 use crate::camera::packet::Track;
 use crate::media::MediaError;
 use crate::media::assembly::{Piece, Pieces};
-use crate::media::clip::table::{Edit, FinishedTable, MOVIE_TIMESCALE, Table, rescale};
+use crate::media::clip::table::{Edit, FAR, FinishedTable, MOVIE_TIMESCALE, Table, rescale};
 use crate::record::reader::{Run, SampleRef, SegmentFile};
 use crate::units::UtcSpan;
 
@@ -117,8 +117,8 @@ impl Plan {
     /// The whole file: `ftyp`, `moov` and `mdat`.
     pub(crate) fn finish(self) -> Result<Pieces, MediaError> {
         let (Some(video), Some((start, end))) = (self.video, self.shown) else { return Err(MediaError::Nothing) };
-        let start = rescale(start, MICROS, MOVIE_TIMESCALE);
-        let end = rescale(end, MICROS, MOVIE_TIMESCALE);
+        let ticks = |micros| rescale(micros, MICROS, MOVIE_TIMESCALE).clamp(0, FAR);
+        let (start, end) = (ticks(start), ticks(end));
         // The span's end is when the next segment begins; the last picture may end a little before.
         let video_end = rescale(video.end(), video.timescale(), MOVIE_TIMESCALE);
         let edit = Edit { start, end: end.min(video_end).max(start + 1) };
@@ -221,4 +221,104 @@ fn write_head(tables: &[FinishedTable], edit: Edit, data_len: u64) -> Bytes {
     };
     write().expect("tables of 8,000,000 samples encode into memory");
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use mp4_atom::{Co64, Decode as _, Moov, StszSamples};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::reader::{Fragment, TrackInfo};
+    use crate::units::UtcMicros;
+
+    fn info(kind: [u8; 4], timescale: u32) -> TrackInfo {
+        let mut entry = vec![0, 0, 0, 8];
+        entry.extend(kind);
+        TrackInfo { id: 1, timescale, sample_entry: entry.into(), width: 64, height: 48 }
+    }
+
+    fn runs(track: Track) -> impl Strategy<Value = Run> {
+        let ticks = prop_oneof![0..200_000_u64, any::<u64>()];
+        let duration = prop_oneof![0..9000_u32, any::<u32>()];
+        let offset = prop_oneof![-9000..9000_i32, any::<i32>()];
+        let sample = (0..5000_u64, 0..300_u32, duration, offset, any::<bool>());
+        (ticks, proptest::collection::vec(sample, 1..12)).prop_map(move |(base_decode_ticks, samples)| {
+            let sample = |(offset, size, duration, composition_offset, is_key)| SampleRef {
+                offset,
+                size,
+                duration,
+                composition_offset,
+                is_key,
+            };
+            Run { track, base_decode_ticks, base_decode_at: 0..8, samples: samples.into_iter().map(sample).collect() }
+        })
+    }
+
+    fn files() -> impl Strategy<Value = SegmentFile> {
+        let runs = prop_oneof![3 => runs(Track::Video), 1 => runs(Track::Audio)];
+        (proptest::collection::vec(runs, 0..8), any::<bool>()).prop_map(|(runs, has_audio)| SegmentFile {
+            provenance: None,
+            init: 0..100,
+            video: info(*b"vvvv", 90_000),
+            audio: has_audio.then(|| info(*b"aaaa", 16_000)),
+            fragments: vec![Fragment { range: 100..6000, moof_len: 50, runs }],
+            intact_len: 6000,
+            damaged: 0,
+        })
+    }
+
+    fn spans() -> impl Strategy<Value = UtcSpan> {
+        let moment = prop_oneof![4 => 0..10_000_000_i64, 1 => any::<i64>()];
+        (moment, 0..20_000_000_i64).prop_map(|(start, len)| {
+            UtcSpan::new(UtcMicros(start), UtcMicros(start.saturating_add(len))).expect("ordered")
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_files_say_the_tables_fit_each_other_and_the_data(
+            segments in proptest::collection::vec((spans(), files()), 1..5), wanted in spans(),
+        ) {
+            let mut plan = Plan::new(wanted);
+            for (number, (span, file)) in segments.iter().enumerate() {
+                plan.add(number, *span, file).expect("one codec");
+            }
+            let clip = plan.finish();
+            prop_assume!(clip.is_ok());
+            let pieces = clip.expect("a clip");
+            let total = pieces.len();
+            let head = pieces.first_made().expect("a head");
+            let mut rest = &head[..];
+            Ftyp::decode(&mut rest).expect("ftyp");
+            let moov = Moov::decode(&mut rest).expect("moov");
+            let mdat = Header::decode(&mut rest).expect("mdat");
+            prop_assert_eq!(mdat.size.expect("a size") as u64, total - head.len() as u64);
+            prop_assert!(rest.is_empty());
+            for trak in moov.trak {
+                let stbl = trak.mdia.minf.stbl;
+                let StszSamples::Different { sizes } = stbl.stsz.samples else { panic!("each has its size") };
+                let Co64 { entries: offsets } = stbl.co64.expect("offsets");
+                let count = sizes.len() as u64;
+                let lasting = stbl.stts.entries.iter().map(|run| u64::from(run.sample_count)).sum::<u64>();
+                prop_assert_eq!(lasting, count);
+                prop_assert!(stbl.stts.entries.iter().all(|run| run.sample_delta > 0));
+                if let Some(ctts) = stbl.ctts {
+                    prop_assert_eq!(ctts.entries.iter().map(|run| u64::from(run.sample_count)).sum::<u64>(), count);
+                    prop_assert!(ctts.entries.iter().all(|run| run.sample_offset >= 0));
+                }
+                let mut sizes = sizes.into_iter();
+                let mut entries = stbl.stsc.entries.iter().peekable();
+                let mut per_chunk = 0;
+                for (number, offset) in (1..).zip(offsets) {
+                    if let Some(entry) = entries.next_if(|entry| entry.first_chunk == number) {
+                        per_chunk = entry.samples_per_chunk;
+                    }
+                    let size: u64 = sizes.by_ref().take(per_chunk as usize).map(u64::from).sum();
+                    prop_assert!(offset >= head.len() as u64 && offset + size <= total);
+                }
+                prop_assert!(sizes.next().is_none() && entries.next().is_none());
+            }
+        }
+    }
 }

@@ -11,6 +11,8 @@ use crate::record::reader::{SampleRef, TrackInfo};
 
 /// Ticks a second of the clip's own clock, in which edits are measured.
 pub(crate) const MOVIE_TIMESCALE: u32 = 90_000;
+/// Times are kept within this many ticks of zero, over a century, so that a broken file's cannot overflow.
+pub(crate) const FAR: i64 = 1 << 52;
 /// The most samples in one chunk, so that a player that reads by chunks reads little.
 const MAX_IN_CHUNK: u32 = 100;
 
@@ -103,7 +105,7 @@ impl Table {
     /// Adds a sample. `at`: its decode time on the clip's clock; the sample before lasts until then, so a short hole is
     /// filled by what was shown before it, and an overlap takes from it. `offset`: where its bytes lie in the clip's data.
     pub(crate) fn push(&mut self, at: i64, sample: &SampleRef, offset: u64, entry: u32) {
-        let mut at = at;
+        let mut at = at.clamp(-FAR, FAR);
         let mut in_chunk = 0;
         match self.last.take() {
             None => self.zero = at,
