@@ -5,6 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ZOOMS = [86400, 6 * 3600, 3600, 900];
 const STEPS = [10800, 3600, 600, 120]; // seconds between two labels, by zoom
 const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "numeric" });
 const exact = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 
 /** @typedef {{start: number, end: number}} Span */
@@ -157,7 +158,10 @@ export class Timeline {
   }
 
   #drawLabels() {
-    const step = STEPS[this.#zoom];
+    let step = STEPS[this.#zoom];
+    const room = Math.max(2, Math.floor(this.bar.clientWidth / 72));
+    while (this.#length / step > room) step *= 2;
+    const format = step >= 3600 ? hour : clock;
     const list = [];
     // Counted from the day's start, so that the labels are round hours of the reader.
     const first = this.start + Math.ceil((this.#from - this.start) / step) * step;
@@ -165,7 +169,7 @@ export class Timeline {
       const part = (at - this.#from) / this.#length;
       if (part < 0.03 || part > 0.97) continue;
       const item = document.createElement("li");
-      item.textContent = clock.format(new Date(at * 1000));
+      item.textContent = format.format(new Date(at * 1000));
       item.style.left = `${part * 100}%`;
       list.push(item);
     }

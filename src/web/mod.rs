@@ -11,6 +11,8 @@ mod cameras;
 mod clips;
 mod cookie;
 mod day;
+#[cfg(test)]
+mod escaping;
 mod event;
 mod events;
 mod frame;

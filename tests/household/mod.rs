@@ -17,19 +17,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearthwatch::access::{Gate, Rights, Role, Token, password};
-use hearthwatch::camera::packet::{StreamParameters, Track, VideoCodec, VideoParameters};
+use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Discovery, KeepFree, Retention, Settings, Storage, Tls, Web};
 use hearthwatch::detect::event::MotionEvent;
 use hearthwatch::disk::Footage;
 use hearthwatch::index::sessions::{self, SessionKind};
 use hearthwatch::index::{self, Writer, events, gaps, rights, segments, sign_in_links, users};
-use hearthwatch::media::live::Rings;
+use hearthwatch::media::live::{Rings, Stream};
 use hearthwatch::record::fmp4::{self, Provenance, Sample, TrackRun};
 use hearthwatch::record::reader;
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
 use hearthwatch::units::{
-    ByteLen, CameraId, Clock, EventId, InstallationId, Secret, SegmentId, UserId, UtcMicros, UtcSpan,
+    ByteLen, CameraId, Clock, EventId, InstallationId, MediaTicks, Monotonic, Secret, SegmentId, UserId, UtcMicros,
+    UtcSpan,
 };
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -256,6 +257,37 @@ impl Household {
         length
     }
 
+    /// Puts the film's pictures into the camera's ring, as if they had just arrived.
+    pub fn show(&self, id: &str, film: &[u8]) {
+        let file = reader::read(film, film.len() as u64).expect("readable");
+        let video = VideoParameters {
+            codec: VideoCodec::H264,
+            rfc6381: "avc1.42c01f".into(),
+            width: file.video.width,
+            height: file.video.height,
+            sample_entry: file.video.sample_entry.clone(),
+            parameter_sets: Bytes::new(),
+        };
+        let parameters = Arc::new(StreamParameters { video, audio: None });
+        let mut ticks = 0;
+        for sample in file.runs(Track::Video).flat_map(|run| &run.samples) {
+            let at = usize::try_from(sample.offset).expect("small");
+            let packet = Packet {
+                parameters: Arc::clone(&parameters),
+                session: 1,
+                track: Track::Video,
+                pts: MediaTicks { ticks, rate: 90_000.try_into().expect("not zero") },
+                received: self.now,
+                received_monotonic: Monotonic::default(),
+                is_key: sample.is_key,
+                lost_before: 0,
+                data: Bytes::copy_from_slice(&film[at..at + sample.size as usize]),
+            };
+            ticks += i64::from(sample.duration);
+            self.rings.push(&camera(id), Stream::Main, &packet);
+        }
+    }
+
     /// Sends a request exactly so and reads the answer to its end.
     pub fn send(&self, request: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).expect("connected");
@@ -271,10 +303,10 @@ impl Household {
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
+            request.extend([name, ": ", value, "\r\n"]);
         }
         if !body.is_empty() || matches!(method, "POST" | "PUT") {
-            request += &format!("Content-Length: {}\r\n", body.len());
+            request.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         self.send(&(request + "\r\n"), body)
     }

@@ -1,0 +1,185 @@
+//! Every template, rendered with names that want to be more than names.
+
+use askama::Template;
+
+use crate::web::activity::{ActivityPage, RowInWords};
+use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
+use crate::web::day::{DayPage, GapInWords, Mark};
+use crate::web::event::EventPage;
+use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage};
+use crate::web::frame::{Alarm, Frame, Place, ViewerName};
+use crate::web::live::{LivePage, Tile};
+use crate::web::message::MessagePage;
+use crate::web::sign_in::{SignInLinkPage, SignInPage};
+
+const HOSTILE: &str =
+    "</title><script>alert(1)</script><img src=x onerror=alert(2)>\" onfocus=\"alert(3)' `${4}`\u{202e}";
+
+fn hostile() -> String {
+    HOSTILE.to_owned()
+}
+
+fn frame() -> Frame {
+    Frame {
+        title: hostile(),
+        here: Place::Live,
+        assets: "/static/0",
+        viewer: Some(ViewerName { name: hostile() }),
+        alarms: vec![Alarm { what: hostile(), why: hostile() }],
+    }
+}
+
+fn card() -> EventCard {
+    EventCard {
+        url: hostile(),
+        start_s: 0.0,
+        thumbnail: Some(hostile()),
+        camera_name: hostile(),
+        start: "<time></time>".into(),
+        length: hostile(),
+        zones: hostile(),
+        is_kept: true,
+        is_going_on: true,
+    }
+}
+
+fn choice() -> Choice {
+    Choice { name: hostile(), url: hostile(), is_chosen: true }
+}
+
+/// Every page there is, with what strangers, cameras and the household may write into it.
+fn pages() -> Vec<(&'static str, String)> {
+    let rendered_card = || card().render().expect("a card");
+    let live = LivePage {
+        frame: frame(),
+        cameras: vec![Tile {
+            id: hostile(),
+            name: hostile(),
+            url: hostile(),
+            state: "streaming",
+            words: "Live",
+            has_history: true,
+        }],
+    };
+    let cameras = CamerasPage {
+        frame: frame(),
+        storage: hostile(),
+        cameras: vec![CameraInWords {
+            name: hostile(),
+            url: hostile(),
+            state: "waiting",
+            words: "Waiting",
+            error: Some(hostile()),
+            advice: "",
+            since: None,
+            newest: None,
+            streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
+            recording: "off",
+            motion: "off",
+        }],
+    };
+    let events = EventsPage {
+        frame: frame(),
+        choices: vec![choice(), choice(), choice()],
+        days: vec![DayOfEvents { name: "<time></time>".into(), events: vec![rendered_card()] }],
+        newest: Some(hostile()),
+        older: Some(hostile()),
+    };
+    let event = EventPage {
+        frame: frame(),
+        id: hostile(),
+        camera_name: hostile(),
+        start: "<time></time>".into(),
+        length: hostile(),
+        zones: hostile(),
+        peak: hostile(),
+        is_kept: false,
+        note: hostile(),
+        clip: hostile(),
+        file_name: hostile(),
+        thumbnail: Some(hostile()),
+        day: hostile(),
+        newer: Some(hostile()),
+        older: Some(hostile()),
+        may_change: true,
+        may_delete: true,
+    };
+    let day = DayPage {
+        frame: frame(),
+        camera: hostile(),
+        name: hostile(),
+        others: vec![choice(), choice()],
+        date: hostile(),
+        date_words: hostile(),
+        before: hostile(),
+        before_words: hostile(),
+        after: Some(hostile()),
+        after_words: hostile(),
+        start: 0.0,
+        end: 1.0,
+        at: hostile(),
+        marks: vec![Mark { class: "bar-gap", x: 0.0, width: 1.0, y: 0, height: 1, words: hostile() }],
+        events: vec![rendered_card()],
+        gaps: vec![GapInWords { from: "<time></time>".into(), to: "<time></time>".into(), why: "why" }],
+        may_export: true,
+        save_start: 0.0,
+        save_end: 1.0,
+    };
+    let row = RowInWords { who: hostile(), what: hostile(), at: "<time></time>".into(), address: Some(hostile()) };
+    let activity = ActivityPage { frame: frame(), rows: vec![row], older: Some(hostile()) };
+    let sign_in = SignInPage { frame: frame(), next: hostile(), user: hostile(), error: Some(hostile()) };
+    let link = SignInLinkPage { frame: frame(), token: hostile() };
+    let message = MessagePage { frame: frame(), heading: "Heading", text: hostile() };
+    vec![
+        ("live", live.render()),
+        ("cameras", cameras.render()),
+        ("events", events.render()),
+        ("event", event.render()),
+        ("event_card", card().render()),
+        ("day", day.render()),
+        ("activity", activity.render()),
+        ("sign_in", sign_in.render()),
+        ("sign_in_link", link.render()),
+        ("message", message.render()),
+    ]
+    .into_iter()
+    .map(|(name, html)| (name, html.expect("rendered")))
+    .collect()
+}
+
+#[test]
+fn no_page_lets_a_name_become_markup() {
+    for (name, html) in pages() {
+        assert!(!html.contains("<script>"), "{name}");
+        assert!(!html.contains("<img src=x"), "{name}");
+        assert!(!html.contains("\" onfocus"), "{name}");
+        assert!(html.contains("&#60;script&#62;"), "{name} shows no name at all");
+    }
+}
+
+#[test]
+fn no_page_has_script_or_style_within_it() {
+    for (name, html) in pages() {
+        assert_eq!(
+            html.matches("<script").count(),
+            html.matches("<script type=\"module\" src=\"/static/0/").count(),
+            "{name}"
+        );
+        assert!(!html.contains("<style") && !html.contains(" style="), "{name}");
+        assert!(!html.contains("http://") && !html.contains("https://"), "{name} leads out of the house");
+    }
+}
+
+#[test]
+fn every_template_is_rendered_here() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .filter_map(|file| file.expect("a file").file_name().to_str()?.strip_suffix(".html").map(str::to_owned))
+        .filter(|name| name != "base")
+        .collect();
+    let mut rendered: Vec<_> = pages().into_iter().map(|(name, _)| name.to_owned()).collect();
+    files.sort();
+    rendered.sort();
+    assert_eq!(files, rendered);
+}
