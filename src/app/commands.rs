@@ -19,7 +19,7 @@ use crate::{config, detect, fake_camera};
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let clock = Clock::system();
     match command {
-        Command::Run(options) => until_stopped(|stop| {
+        Command::Run(options) => until_stopped(&clock.clone(), |stop| {
             let options = daemon::Options {
                 config: options.config,
                 listener: None,
@@ -31,9 +31,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 Ok(daemon::tell_if_nobody_can_sign_in(&ready).await?)
             })
         }),
-        Command::Demo(options) => until_stopped(|stop| demo::run(options, clock, stop)),
-        Command::FakeCamera(options) => until_stopped(|stop| fake_camera(*options, clock, stop)),
-        Command::Discover(options) => until_stopped(|stop| discover(options, stop)),
+        Command::Demo(options) => until_stopped(&clock.clone(), |stop| demo::run(options, clock, stop)),
+        Command::FakeCamera(options) => until_stopped(&clock.clone(), |stop| fake_camera(*options, clock, stop)),
+        Command::Discover(options) => until_stopped(&clock.clone(), |stop| discover(options, stop)),
         Command::Motion(options) => motion(&options),
         Command::CheckConfig(options) => check_config(&options.file),
         Command::User(command) => user::run(command),
@@ -42,7 +42,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// Runs a future on as many threads as there are cores, with a token that SIGINT and SIGTERM cancel.
-fn until_stopped<F>(start: impl FnOnce(CancellationToken) -> F) -> Result<(), Failure>
+fn until_stopped<F>(clock: &Clock, start: impl FnOnce(CancellationToken) -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -51,7 +51,7 @@ where
         let stop = CancellationToken::new();
         tokio::select! {
             ended = start(stop.clone()) => ended,
-            failed = lifecycle::stop_on_signal(stop) => match failed {
+            failed = lifecycle::stop_on_signal(stop, clock.clone()) => match failed {
                 Ok(never) => match never {},
                 Err(error) => Err(error.into()),
             },

@@ -1,7 +1,7 @@
 //! The daemon's whole life on one page: first what the others stand on; at the end, down the way of the data.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::config::changes::Changes;
 use crate::config::settings::{Settings, Tls};
 use crate::config;
 use crate::disk::Footage;
-use crate::index::{self, Readers, Writer};
+use crate::index;
 use crate::media::live::Rings;
 use crate::record::OpenSegments;
 use crate::units::{Clock, InstallationId};

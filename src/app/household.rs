@@ -8,6 +8,7 @@ use crate::app::camera::Running;
 use crate::app::index_feed::Feed;
 use crate::config::settings::{Camera, Settings, Storage};
 use crate::index::rights;
+use crate::media::live::Stream;
 use crate::record::queue::Budget;
 use crate::units::CameraId;
 use crate::web::SiteParts;
@@ -59,6 +60,8 @@ impl Household {
         for id in stale.iter().filter(|id| !settings.cameras.contains_key(*id)) {
             tracing::info!(camera = %id, "not in the configuration any more; its footage stays until its time is over");
             self.shared.site.board.remove(id);
+            self.shared.site.rings.end(id, Stream::Main);
+            self.shared.site.rings.end(id, Stream::Sub);
         }
         self.storage = Some(settings.storage.clone());
         for (id, camera) in &settings.cameras {

@@ -5,17 +5,20 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::settings::{KeepFree, Settings};
+use crate::config::settings::{KeepFree, RecordMode, Settings};
 use crate::disk::Space;
 use crate::index::garbage::{self, Garbage};
-use crate::index::{retention, segments};
-use crate::units::{ByteLen, UtcMicros};
+use crate::index::retention::{self, Rule};
+use crate::index::{cameras, events, segments};
+use crate::units::{ByteLen, CameraId, UtcMicros};
 use crate::web::SiteParts;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(60);
 /// A clock before this moment (2026-01-01) is one that was never set: this program is younger.
 const PROGRAM_IS_YOUNGER: UtcMicros = UtcMicros(1_767_225_600_000_000);
+/// How long footage of a camera that keeps motion only stays until it is judged: an event that concerns it may still begin.
+const MOTION_ONLY_GRACE: Duration = Duration::from_secs(10 * 60);
 /// Files removed before the next look at the list.
 const AT_ONCE: u32 = 100;
 
@@ -30,29 +33,74 @@ pub(crate) async fn run(site: SiteParts, stop: CancellationToken) {
 
 async fn look(site: &SiteParts) -> anyhow::Result<()> {
     remove_garbage(site).await?; // what an earlier life left
+    if site.clock.now() > PROGRAM_IS_YOUNGER {
+        by_age(site).await?;
+    }
+    by_need(site).await
+}
+
+/// What has stayed for its days. A camera that left the configuration keeps its footage as long as others do.
+async fn by_age(site: &SiteParts) -> anyhow::Result<()> {
     let now = site.clock.now();
-    let mut from = UtcMicros(i64::MIN);
-    loop {
-        let settings = site.settings.borrow().clone();
-        let footage = site.footage.clone();
-        let space = tokio::task::spawn_blocking(move || footage.space()).await?.context("the free space is not known")?;
-        let short = short_of(&settings, space);
-        let trust_clock = now > PROGRAM_IS_YOUNGER;
-        let look = site
-            .readers
-            .read(move |conn| retention::look(conn, &settings, from, now, short, trust_clock))
-            .await?;
-        if !look.over.is_empty() {
-            tracing::debug!(segments = look.over.len(), size = %look.size, short = %short, "removing old footage");
-            let over = look.over;
-            site.writer.write(move |tx| over.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))).await?;
+    let settings = site.settings.borrow().clone();
+    for camera in site.readers.read(cameras::list).await? {
+        let rule = rule(&settings, &camera.id);
+        let (whose, limit) = (camera.id.clone(), AT_ONCE);
+        loop {
+            let camera = whose.clone();
+            let (segments, events) = site
+                .readers
+                .read(move |conn| {
+                    let segments = retention::expired(conn, &camera, rule, now, limit)?;
+                    Ok((segments, retention::expired_events(conn, &camera, rule, now, limit)?))
+                })
+                .await?;
+            if segments.is_empty() && events.is_empty() {
+                break;
+            }
+            tracing::debug!(camera = %whose, segments = segments.len(), events = events.len(), "their time is over");
+            site.writer
+                .write(move |tx| {
+                    segments.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))?;
+                    events.iter().try_for_each(|id| events::remove(tx, *id).map(drop))
+                })
+                .await?;
             remove_garbage(site).await?;
         }
-        match look.next {
-            Some(next) => from = next,
-            None => return Ok(()),
-        }
     }
+    Ok(())
+}
+
+/// What must go so that `keep_free` stays free.
+async fn by_need(site: &SiteParts) -> anyhow::Result<()> {
+    let settings = site.settings.borrow().clone();
+    let footage = site.footage.clone();
+    let space = tokio::task::spawn_blocking(move || footage.space()).await?.context("the free space is not known")?;
+    let short = short_of(&settings, space);
+    if short == ByteLen(0) {
+        return Ok(());
+    }
+    let around = settings.cameras.values().map(|camera| camera.motion.pre.max(camera.motion.post)).max();
+    let around = around.unwrap_or_default();
+    let segments = site.readers.read(move |conn| retention::first_to_go(conn, short, around)).await?;
+    tracing::info!(segments = segments.len(), short = %short, "the disk is short of space; the oldest footage goes");
+    for some in segments.chunks(AT_ONCE as usize) {
+        let some = some.to_vec();
+        site.writer.write(move |tx| some.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))).await?;
+        remove_garbage(site).await?;
+    }
+    Ok(())
+}
+
+/// How long footage of that camera stays.
+fn rule(settings: &Settings, camera: &CameraId) -> Rule {
+    let configured = settings.cameras.get(camera);
+    let motion = configured.map(|camera| camera.motion.clone()).unwrap_or_default();
+    let continuous = match configured.map(|camera| camera.record) {
+        Some(RecordMode::Motion) => MOTION_ONLY_GRACE,
+        _ => settings.retention.continuous,
+    };
+    Rule { continuous, motion: settings.retention.motion, around: motion.pre.max(motion.post) }
 }
 
 /// How much must go so that `keep_free` stays free.

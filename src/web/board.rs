@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::camera::status::StreamStatus;
+use crate::detect;
 use crate::record::segment::GapCause;
 use crate::units::CameraId;
 
@@ -32,6 +33,8 @@ pub struct OnBoard {
     pub record: &'static str,
     /// Whether motion is looked for.
     pub detects_motion: bool,
+    /// What detection counted, and what troubles it.
+    pub detection: Arc<detect::task::Counters>,
     /// What was counted since the daemon started.
     pub counters: Arc<CameraCounters>,
 }
@@ -42,10 +45,6 @@ pub struct CameraCounters {
     /// Footage in closed segments, in microseconds.
     pub recorded_us: AtomicU64,
     lost_us: [AtomicU64; GapCause::ALL.len()],
-    /// Pictures decoded for motion.
-    pub frames_decoded: AtomicU64,
-    /// Pictures that detection passed over for want of time.
-    pub frames_skipped: AtomicU64,
     /// Motion events begun.
     pub events: AtomicU64,
     /// How often something that was not the pinned camera answered.

@@ -85,13 +85,13 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>) -> Response {
         "frames_decoded_total",
         "counter",
         "Pictures decoded to look for motion.",
-        counted(&|entry| load(&entry.counters.frames_decoded)),
+        counted(&|entry| load(&entry.detection.decoded)),
     );
     text.family(
         "frames_skipped_total",
         "counter",
         "Pictures that detection passed over for want of time.",
-        counted(&|entry| load(&entry.counters.frames_skipped)),
+        counted(&|entry| load(&entry.detection.skipped)),
     );
     text.family("events_total", "counter", "Motion events.", counted(&|entry| load(&entry.counters.events)));
     text.family(
