@@ -346,6 +346,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.open.remove(&self.camera, id);
         }
         self.unsynced = None;
+        self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
         self.missing.lost(GapCause::DiskError);
         self.cutter.abandon();
