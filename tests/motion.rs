@@ -408,7 +408,6 @@ async fn a_stream_that_cannot_be_decoded_is_refused_in_words() {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::disallowed_methods, reason = "a test writes a program that hangs")]
 async fn a_decoder_that_hangs_is_given_up() {
     use std::os::unix::fs::PermissionsExt;
 

@@ -83,7 +83,8 @@ const MOST_ASKED: usize = 8;
 /// Looks that one unit may yield.
 const MOST_LOOKS: u32 = 8;
 
-/// Runs until the packets end or `stop` is cancelled. `random` brings event ids; `out` must not block.
+/// Runs until the packets end or `stop` is cancelled. Must be polled by threads that stay (a runtime's workers, not its
+/// blocking pool): the kernel kills a decoder process when the thread that started it ends. `random` brings event ids; `out` must not block.
 pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl FnMut(MotionEvent) + Send) {
     let Task { camera, settings, exe, mut packets, stop, mut snapshots, counters } = task;
     let mut feeder = Feeder {
