@@ -233,38 +233,8 @@ fn write_mdia(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::testing::video_parameters;
     use mp4_atom::{Any, DecodeMaybe};
-
-    fn parameters() -> StreamParameters {
-        let mut avc1 = Vec::new();
-        mp4_atom::Avc1 {
-            visual: mp4_atom::Visual { width: 320, height: 180, ..mp4_atom::Visual::default() },
-            avcc: mp4_atom::Avcc {
-                configuration_version: 1,
-                avc_profile_indication: 77,
-                profile_compatibility: 0,
-                avc_level_indication: 31,
-                length_size: 4,
-                sequence_parameter_sets: vec![vec![0x67, 77, 0, 31]],
-                picture_parameter_sets: vec![vec![0x68, 1]],
-                ext: None,
-            },
-            ..mp4_atom::Avc1::default()
-        }
-        .encode(&mut avc1)
-        .expect("encodes");
-        StreamParameters {
-            video: VideoParameters {
-                codec: crate::camera::packet::VideoCodec::H264,
-                rfc6381: "avc1.4d001f".to_owned(),
-                width: 320,
-                height: 180,
-                sample_entry: avc1.into(),
-                parameter_sets: Bytes::new(),
-            },
-            audio: None,
-        }
-    }
 
     fn boxes(mut bytes: &[u8]) -> Vec<Any> {
         let mut found = Vec::new();
@@ -283,7 +253,7 @@ mod tests {
             segment: crate::units::SegmentId::from_random([2; 8]),
             start: crate::units::UtcMicros(-5),
         };
-        let found = boxes(&init_segment(&parameters(), Some(&provenance)));
+        let found = boxes(&init_segment(&video_parameters(), Some(&provenance)));
         let [Any::Ftyp(_), Any::Uuid(mp4_atom::Uuid::Unknown(kind, payload)), Any::Moov(moov)] = &found[..] else {
             panic!("{found:?}");
         };
@@ -292,7 +262,7 @@ mod tests {
         assert_eq!(moov.trak.len(), 1);
         assert_eq!(moov.trak[0].mdia.mdhd.timescale, VIDEO_TIMESCALE);
         assert_eq!(moov.mvex.as_ref().map(|mvex| mvex.trex.len()), Some(1));
-        assert_eq!(boxes(&init_segment(&parameters(), None)).len(), 2);
+        assert_eq!(boxes(&init_segment(&video_parameters(), None)).len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Owns the files that are being written and nothing else: knows no database, no decoder and no viewer, and waits for none of
 //! them. [`cutter`], [`timeline`], [`fragmenter`], [`missing`] and [`fmp4`] decide and are pure; [`task`] does.
 
+mod codecs;
 pub mod cutter;
 pub mod fmp4;
 pub mod fragmenter;
@@ -12,6 +13,7 @@ mod provenance;
 pub mod queue;
 pub mod reader;
 mod recording;
+pub mod recover;
 pub mod segment;
 pub mod task;
 #[cfg(test)]

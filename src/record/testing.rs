@@ -5,19 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mp4_atom::{Avc1, Avcc, Encode, Visual};
 
 use crate::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use crate::units::{MediaTicks, Monotonic, UtcMicros};
 
-/// Parameters that describe nothing that could be decoded.
+/// Parameters that are well-formed, and describe nothing that could be decoded.
 pub(crate) fn video_parameters() -> Arc<StreamParameters> {
+    let mut avc1 = Vec::new();
+    Avc1 {
+        visual: Visual { width: 320, height: 180, ..Visual::default() },
+        avcc: Avcc::new(&[0x67, 77, 0, 31], &[0x68, 1]).expect("long enough"),
+        ..Avc1::default()
+    }
+    .encode(&mut avc1)
+    .expect("encodes");
     Arc::new(StreamParameters {
         video: VideoParameters {
             codec: VideoCodec::H264,
             rfc6381: "avc1.4d001f".to_owned(),
             width: 320,
             height: 180,
-            sample_entry: Bytes::from_static(b"\0\0\0\x08avc1"),
+            sample_entry: avc1.into(),
             parameter_sets: Bytes::new(),
         },
         audio: None,
