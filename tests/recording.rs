@@ -336,7 +336,7 @@ fn a_storage_folder_that_is_taken_away_costs_a_gap_and_no_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let footage = Footage::open(folder.path(), InstallationId::from_random([1; 16])).expect("opens");
     std::fs::rename(folder.path().join("hearthwatch-storage"), folder.path().join("elsewhere")).expect("renamed");
-    let (segments, gaps) = record_into(footage.clone(), film("160x90", 10, H264, false));
+    let (segments, gaps) = record_into(footage.clone(), film("160x90", 20, H264, false));
     assert_eq!(segments, []);
     assert!(gaps.iter().all(|gap| gap.cause == GapCause::DiskError) && !gaps.is_empty(), "{gaps:?}");
     std::fs::rename(folder.path().join("elsewhere"), folder.path().join("hearthwatch-storage")).expect("renamed");

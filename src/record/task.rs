@@ -346,6 +346,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.open.remove(&self.camera, id);
         }
         self.unsynced = None;
+        self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
         self.missing.lost(GapCause::DiskError);
         self.cutter.abandon();
@@ -368,5 +369,110 @@ fn cause(why: Break, packet: &Packet) -> Option<GapCause> {
         Break::Session => Some(GapCause::CameraUnreachable),
         Break::Trouble(_) if packet.lost_before == 0 => Some(GapCause::CameraStalled),
         Break::Parameters | Break::NoKeyFrame | Break::Trouble(_) => Some(GapCause::PacketLoss),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::queue::{Budget, queue};
+    use crate::record::reader;
+    use crate::record::testing::{packet, video_parameters};
+    use crate::units::{InstallationId, SimulatedClock};
+    use std::cell::RefCell;
+
+    const START: UtcMicros = UtcMicros(1_700_000_000_000_000);
+
+    /// Feeds one picture after another, each when it is due, and calls `look` after each.
+    fn play(
+        pictures: &[(i64, bool)],
+        end: Duration,
+        mut look: impl FnMut(Duration, &Footage, Option<crate::record::segment::OpenSegment>),
+    ) -> Vec<Recorded> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let footage = Footage::open(folder.path(), InstallationId::from_random([1; 16])).expect("opens");
+        let camera: CameraId = "porch".parse().expect("an id");
+        let (simulated, open, out) = (SimulatedClock::new(START), OpenSegments::default(), RefCell::new(Vec::new()));
+        let settings =
+            RecordSettings { segment: Duration::from_secs(60), sync: Duration::from_secs(2), recorded_until: None };
+        let (mut feed, packets) = queue(&Budget::new(usize::MAX));
+        let clock = simulated.clock();
+        let mut recorder = Recorder::new(
+            camera.clone(),
+            footage.clone(),
+            settings,
+            clock,
+            open.clone(),
+            || [7; 8],
+            |recorded| {
+                out.borrow_mut().push(recorded);
+            },
+        );
+        let mut due = pictures.iter().peekable();
+        let step = Duration::from_millis(20);
+        let mut now = Duration::ZERO;
+        while now < end {
+            while let Some((at_ms, is_key)) =
+                due.next_if(|(at_ms, _)| now.as_millis() >= u128::from(at_ms.unsigned_abs()))
+            {
+                feed.push(packet(&video_parameters(), *at_ms, *is_key));
+                if let Received::Arrival(arrival) = packets.receive(Duration::ZERO) {
+                    recorder.take(arrival);
+                }
+            }
+            recorder.tick();
+            look(now, &footage, open.of(&camera));
+            simulated.advance(step);
+            now += step;
+        }
+        recorder.end();
+        drop(recorder);
+        out.into_inner()
+    }
+
+    #[test]
+    fn a_power_cut_costs_at_most_the_promised_seconds() {
+        let pictures: Vec<_> = (0..200).map(|n| (n * 100, n % 40 == 0)).collect();
+        let recorded = play(&pictures, Duration::from_secs(20), |now, footage, open| {
+            if now < Duration::from_secs(2) {
+                return;
+            }
+            let open = open.expect("something was synced");
+            let lost = START.plus(now).since(open.span.end());
+            assert!(lost <= Duration::from_secs(2), "at {now:?} a power cut would cost {lost:?}");
+            let file = footage.open_file(&open.path).expect("opens");
+            let read = reader::read(&file, open.synced.0).expect("reads");
+            assert_eq!(read.intact_len, open.synced.0, "ends at a fragment's border");
+        });
+        assert!(matches!(&recorded[..], [Recorded::Segment(segment)] if segment.pictures == 200), "{recorded:?}");
+    }
+
+    #[test]
+    fn a_silent_camera_is_flushed_then_closed_and_its_absence_listed() {
+        let pictures: Vec<_> =
+            (0..30).map(|n| (n * 100, n % 10 == 0)).chain([(60_000, true), (60_100, false)]).collect();
+        let mut closed = None;
+        let recorded = play(&pictures, Duration::from_secs(62), |now, _, open| match now.as_secs() {
+            8..30 => assert_eq!(open.map(|open| open.span.length()), Some(Duration::from_secs(3)), "at {now:?}"),
+            35..60 => closed = Some(open),
+            _ => {}
+        });
+        assert_eq!(closed, Some(None));
+        let [Recorded::Segment(first), Recorded::Gap(gap), Recorded::Segment(second)] = &recorded[..] else {
+            panic!("{recorded:?}")
+        };
+        assert_eq!((first.pictures, second.pictures), (30, 2));
+        assert_eq!((gap.span.start(), gap.span.end()), (first.span.end(), second.span.start()));
+        assert_eq!(gap.cause, GapCause::CameraStalled);
+    }
+
+    #[test]
+    fn a_pause_within_a_segment_is_listed_and_cuts_nothing() {
+        let pictures: Vec<_> =
+            (0..30).map(|n| (n * 100, n % 10 == 0)).chain((80..100).map(|n| (n * 100, false))).collect();
+        let recorded = play(&pictures, Duration::from_secs(11), |_, _, _| {});
+        let [Recorded::Gap(gap), Recorded::Segment(segment)] = &recorded[..] else { panic!("{recorded:?}") };
+        assert_eq!((gap.span.length(), gap.cause), (Duration::from_secs(5), GapCause::CameraStalled));
+        assert_eq!((segment.pictures, segment.span.length()), (50, Duration::from_secs(10)));
     }
 }
