@@ -173,8 +173,10 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 
 impl From<FakeCamera> for fake_camera::Options {
     fn from(typed: FakeCamera) -> Self {
-        let credentials =
-            typed.user.zip(typed.password).map(|(user, password)| fake_camera::Credentials { user, password: Secret::new(password) });
+        let credentials = typed
+            .user
+            .zip(typed.password)
+            .map(|(user, password)| fake_camera::Credentials { user, password: Secret::new(password) });
         Self {
             listen: typed.listen,
             name: typed.name,

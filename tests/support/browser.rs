@@ -10,21 +10,24 @@ use serde_json::{Value, json};
 use crate::support::have;
 
 /// chromedriver and the Chromium that it started; killed when dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     _profile: tempfile::TempDir,
     /// What drives it.
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl Browser {
     /// `None`, with a printed sentence, where chromium or chromedriver is not installed.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         if !have("chromium") || !have("chromedriver") {
             println!("skipped: chromium and chromedriver are not both installed");
             return None;
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
         let driver = Command::new("chromedriver")
             .args([&format!("--port={port}"), "--log-level=SEVERE"])
             .stdout(Stdio::null())
@@ -45,8 +48,7 @@ impl Browser {
             "--window-size=1440,900",
             format!("--user-data-dir={}", profile.path().display()),
         ]);
-        let Value::Object(capabilities) =
-            json!({"goog:chromeOptions": {"args": arguments, "binary": "/usr/bin/chromium"}, "goog:loggingPrefs": {"browser": "ALL"}})
+        let Value::Object(capabilities) = json!({"goog:chromeOptions": {"args": arguments, "binary": "/usr/bin/chromium"}, "goog:loggingPrefs": {"browser": "ALL"}})
         else {
             unreachable!("it is an object")
         };
@@ -66,12 +68,12 @@ impl Browser {
     }
 
     /// The value of a script's `return`.
-    pub async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Asks a script again until it returns `true`; fails with what the page then says.
-    pub async fn until(&self, limit: Duration, what: &str, script: &str) {
+    pub(crate) async fn until(&self, limit: Duration, what: &str, script: &str) {
         let asked = async {
             while self.run(script).await != json!(true) {
                 tokio::time::sleep(Duration::from_millis(200)).await;
