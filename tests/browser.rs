@@ -53,7 +53,7 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
         .until(
             Duration::from_secs(40),
             "three pictures move in the live grid",
-            "const all = [...document.querySelectorAll('video')];
+            "const all = [...document.querySelectorAll('.tile video')];
              window.seen ??= new Map();
              const moving = all.filter(video => {
                  const first = window.seen.get(video);
@@ -66,12 +66,12 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
 
     // Every picture in the grid is the picture of the camera that its tile names.
     let cameras =
-        browser.run("return [...document.querySelectorAll('[data-camera]')].map(tile => tile.dataset.camera)").await;
+        browser.run("return [...document.querySelectorAll('[data-live]')].map(tile => tile.dataset.live)").await;
     let cameras: Vec<String> = serde_json::from_value(cameras).expect("a list of ids");
     assert_eq!(cameras.len(), 3, "{cameras:?}");
     let mut numbers = std::collections::BTreeMap::new();
     for camera in &cameras {
-        let tile = format!("document.querySelector('[data-camera=\"{camera}\"] video')");
+        let tile = format!("document.querySelector('[data-live=\"{camera}\"] video')");
         let number =
             watermark_of(&browser, &tile).await.unwrap_or_else(|| panic!("a readable watermark in {camera}'s tile"));
         numbers.insert(camera.clone(), number);
@@ -128,10 +128,19 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
     browser.client.goto(&format!("{}/cameras/{camera}", demo.origin)).await.expect("the camera's day opens");
     browser
         .until(
+            Duration::from_secs(10),
+            "the bar shows what is recorded",
+            "const play = document.getElementById('play');
+             const ready = play !== null && play.offsetParent !== null && document.querySelector('#bar rect') !== null;
+             if (ready) play.click();
+             return ready;",
+        )
+        .await;
+    browser
+        .until(
             Duration::from_secs(20),
             "the day's recording plays",
             "const video = document.querySelector('video');
-             if (video && video.paused) video.play();
              return video !== null && video.readyState >= 2 && video.currentTime > 1;",
         )
         .await;

@@ -93,6 +93,9 @@ pub(crate) struct FakeCamera {
     /// Announce it by mDNS
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// End with the process that started it
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Args)]

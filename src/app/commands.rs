@@ -57,6 +57,10 @@ where
 }
 
 async fn fake_camera(options: cli::FakeCamera, clock: Clock, stop: CancellationToken) -> Result<(), Failure> {
+    if options.with_parent {
+        // As if the parent had asked: with a goodbye to the network.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
     // The line is the promise that it listens.
     let on_ready = |ready: fake_camera::ReadyInfo| println!("ready: {} {}", ready.main_url, ready.sub_url);
     Ok(fake_camera::run(options.into(), clock, stop, on_ready).await?)

@@ -136,7 +136,17 @@ impl FakeCamera {
         let address = Ipv4Addr::new(127, 0, 0, 10 + number);
         let exe = std::env::current_exe().context("this program's own file cannot be found")?;
         let mut process = Command::new(exe)
-            .args(["fake-camera", "--mdns", "--listen", &format!("{address}:0"), "--name", &name, "--scene", scene])
+            .args([
+                "fake-camera",
+                "--mdns",
+                "--with-parent",
+                "--listen",
+                &format!("{address}:0"),
+                "--name",
+                &name,
+                "--scene",
+                scene,
+            ])
             .args(["--watermark", &(1000 + u16::from(number)).to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

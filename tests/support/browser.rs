@@ -1,5 +1,6 @@
 //! A headless Chromium, driven through chromedriver.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ impl Browser {
         let driver = Command::new("chromedriver")
             .args([&format!("--port={port}"), "--log-level=SEVERE"])
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0) // Chromium and its many processes are ended with it
             .spawn()
             .expect("chromedriver starts");
         let profile = tempfile::tempdir().expect("a temporary folder");
@@ -88,7 +91,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.driver.kill();
+        let group = rustix::process::Pid::from_child(&self.driver);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ = self.driver.wait();
     }
 }
