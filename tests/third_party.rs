@@ -1,5 +1,6 @@
 //! The daemon records a third party's cameras: nothing is missing, nothing is invented.
 
+#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "interop/gst.rs"]
 mod gst;
 mod support;
