@@ -14,7 +14,7 @@ pub mod grid;
 pub mod model;
 mod process;
 pub mod protocol;
-mod sandbox;
+pub mod sandbox;
 pub mod sps;
 pub mod task;
 mod timeline;
