@@ -86,8 +86,11 @@ fn receive(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Option<Re
         buffer.resize(needed.max(have + 1), 0);
         let read = input.read(&mut buffer[have..]);
         buffer.truncate(have + read.as_ref().map_or(0, |read| *read));
-        if read? == 0 {
-            return Ok(None);
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

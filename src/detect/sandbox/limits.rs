@@ -28,6 +28,7 @@ pub(super) fn detach() -> Result<(), Unlimited> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     rustix::process::chdir("/").map_err(or("leave its folder"))?;
     close_inherited();
+    end_at_faults();
     Ok(())
 }
 
@@ -66,5 +67,17 @@ fn close_inherited() {
         #[expect(unsafe_code, reason = "as above")]
         // That a number is not open is the normal case.
         let _ = unsafe { rustix::io::try_close(fd) };
+    }
+}
+
+/// A fault ends the process where it happens. Rust's own handler would first run code, to name a stack that overflowed, in a
+/// process whose memory may be somebody else's.
+fn end_at_faults() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the default action runs none of this program's code.
+        #[expect(unsafe_code, reason = "no safe function sets what a signal does")]
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+        }
     }
 }
