@@ -33,7 +33,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Motion(options) => motion(&options),
         Command::CheckConfig(options) => check_config(&options.file),
         Command::User(command) => user::run(command),
-        Command::Decoder => Ok(()), // taken before anything was started, in `app::main`
+        Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }
 }
 

@@ -116,6 +116,11 @@ impl Daemon {
         Self { child, dir, origin: format!("http://127.0.0.1:{port}") }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("config.toml")
