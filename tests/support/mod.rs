@@ -117,7 +117,7 @@ impl Daemon {
     }
 
     /// Its process.
-    pub fn pid(&self) -> rustix::process::Pid {
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }
 
