@@ -412,6 +412,9 @@ mod tests {
             open.clone(),
             || [7; 8],
             |recorded| {
+                if let Recorded::Segment(segment) = &recorded {
+                    open.remove(&segment.camera, segment.id); // as if it were a row now
+                }
                 out.borrow_mut().push(recorded);
             },
         );
