@@ -1,7 +1,7 @@
 // @ts-check
 // Keeps the grid's dots true, and shows the grid anew when cameras come or go.
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 3_000;
 
 /** @type {Map<string, Element>} */
 const dots = new Map();
