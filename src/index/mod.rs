@@ -8,8 +8,10 @@
 
 pub mod audit;
 pub mod cameras;
+pub mod check;
 mod column;
 pub mod events;
+pub mod finding;
 pub mod gaps;
 pub mod garbage;
 pub mod installation;
