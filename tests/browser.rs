@@ -53,7 +53,7 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
         .until(
             Duration::from_secs(40),
             "three pictures move in the live grid",
-            "const all = [...document.querySelectorAll('video')];
+            "const all = [...document.querySelectorAll('.tile video')];
              window.seen ??= new Map();
              const moving = all.filter(video => {
                  const first = window.seen.get(video);
@@ -65,13 +65,15 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
         .await;
 
     // Every picture in the grid is the picture of the camera that its tile names.
-    let cameras = browser.run("return [...document.querySelectorAll('[data-camera]')].map(tile => tile.dataset.camera)").await;
+    let cameras =
+        browser.run("return [...document.querySelectorAll('[data-live]')].map(tile => tile.dataset.live)").await;
     let cameras: Vec<String> = serde_json::from_value(cameras).expect("a list of ids");
     assert_eq!(cameras.len(), 3, "{cameras:?}");
     let mut numbers = std::collections::BTreeMap::new();
     for camera in &cameras {
-        let tile = format!("document.querySelector('[data-camera=\"{camera}\"] video')");
-        let number = watermark_of(&browser, &tile).await.unwrap_or_else(|| panic!("a readable watermark in {camera}'s tile"));
+        let tile = format!("document.querySelector('[data-live=\"{camera}\"] video')");
+        let number =
+            watermark_of(&browser, &tile).await.unwrap_or_else(|| panic!("a readable watermark in {camera}'s tile"));
         numbers.insert(camera.clone(), number);
     }
     let mut distinct: Vec<_> = numbers.values().collect();
@@ -98,7 +100,9 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
         .until(
             Duration::from_secs(10),
             "the thumbnail is loaded",
-            &format!("const picture = {picture}; return picture !== null && picture.complete && picture.naturalWidth > 0;"),
+            &format!(
+                "const picture = {picture}; return picture !== null && picture.complete && picture.naturalWidth > 0;"
+            ),
         )
         .await;
     assert_eq!(watermark_of(&browser, &picture).await, Some(numbers[camera]), "the thumbnail is {camera}'s");
@@ -114,20 +118,37 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
              return video.ended && video.duration > 3 && Math.abs(video.currentTime - video.duration) < 0.2;",
         )
         .await;
-    assert_eq!(watermark_of(&browser, "document.querySelector('video')").await, Some(numbers[camera]), "the clip is {camera}'s");
+    assert_eq!(
+        watermark_of(&browser, "document.querySelector('video')").await,
+        Some(numbers[camera]),
+        "the clip is {camera}'s"
+    );
     screenshots(&browser, "event").await;
 
     browser.client.goto(&format!("{}/cameras/{camera}", demo.origin)).await.expect("the camera's day opens");
     browser
         .until(
+            Duration::from_secs(10),
+            "the bar shows what is recorded",
+            "const play = document.getElementById('play');
+             const ready = play !== null && play.offsetParent !== null && document.querySelector('#bar rect') !== null;
+             if (ready) play.click();
+             return ready;",
+        )
+        .await;
+    browser
+        .until(
             Duration::from_secs(20),
             "the day's recording plays",
             "const video = document.querySelector('video');
-             if (video && video.paused) video.play();
              return video !== null && video.readyState >= 2 && video.currentTime > 1;",
         )
         .await;
-    assert_eq!(watermark_of(&browser, "document.querySelector('video')").await, Some(numbers[camera]), "the recording is {camera}'s");
+    assert_eq!(
+        watermark_of(&browser, "document.querySelector('video')").await,
+        Some(numbers[camera]),
+        "the recording is {camera}'s"
+    );
     screenshots(&browser, "day").await;
     browser.client.goto(&format!("{}/cameras", demo.origin)).await.expect("the list of cameras opens");
     screenshots(&browser, "cameras").await;

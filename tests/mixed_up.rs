@@ -30,7 +30,8 @@ fn no_configuration_is_said_with_exit_code_2() {
 fn an_unknown_key_is_said_with_its_line_and_the_nearest_known_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("config.toml");
-    std::fs::write(&file, "[storage]\npath = \"/tmp\"\nsegment_second = 60\n\n[web]\ntls = \"maybe\"\n").expect("a written file");
+    std::fs::write(&file, "[storage]\npath = \"/tmp\"\nsegment_second = 60\n\n[web]\ntls = \"maybe\"\n")
+        .expect("a written file");
     for command in [vec!["run", "--config"], vec!["check-config"]] {
         let (code, said) = refusal(&[command, vec![file.to_str().expect("UTF-8")]].concat());
         assert_eq!(code, Some(2), "{said}");
@@ -45,7 +46,10 @@ fn a_port_in_use_is_said_with_exit_code_1() {
     let address = taken.local_addr().expect("an address");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("config.toml");
-    let text = format!("[storage]\npath = \"{}\"\n[web]\nlisten = \"{address}\"\ntls = \"off\"\n", dir.path().join("s").display());
+    let text = format!(
+        "[storage]\npath = \"{}\"\n[web]\nlisten = \"{address}\"\ntls = \"off\"\n",
+        dir.path().join("s").display()
+    );
     std::fs::write(&file, text).expect("a written file");
     let (code, said) = refusal(&["run", "--config", file.to_str().expect("UTF-8")]);
     assert_eq!(code, Some(1), "{said}");
@@ -57,7 +61,8 @@ fn a_storage_folder_that_cannot_be_written_is_said_with_exit_code_1() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("config.toml");
     // Not even root can make a folder there.
-    std::fs::write(&file, "[storage]\npath = \"/proc/hearthwatch\"\n[web]\nlisten = \"127.0.0.1:0\"\ntls = \"off\"\n").expect("a written file");
+    std::fs::write(&file, "[storage]\npath = \"/proc/hearthwatch\"\n[web]\nlisten = \"127.0.0.1:0\"\ntls = \"off\"\n")
+        .expect("a written file");
     let (code, said) = refusal(&["run", "--config", file.to_str().expect("UTF-8")]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("/proc/hearthwatch"), "{said}");
@@ -71,6 +76,7 @@ fn bad_usage_has_exit_code_2() {
 }
 
 /// Answers every connection as a web server does.
+#[expect(clippy::disallowed_methods, reason = "the test's own server")]
 fn web_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -87,7 +93,8 @@ fn web_server() -> String {
 #[test]
 fn one_bad_camera_takes_nothing_from_the_others() {
     let good = FakeCamera::start(&["--watermark", "7", "--size", "640x360"]);
-    let locked = FakeCamera::start(&["--watermark", "8", "--size", "640x360", "--user", "viewer", "--password", "right"]);
+    let locked =
+        FakeCamera::start(&["--watermark", "8", "--size", "640x360", "--user", "viewer", "--password", "right"]);
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
     assert!(TcpStream::connect(nobody).is_err(), "nobody listens there");
     let web = web_server();
@@ -120,6 +127,9 @@ fn one_bad_camera_takes_nothing_from_the_others() {
     let (code, dir) = daemon.stop();
     assert_eq!(code, Some(0));
     let segments = support::closed_segments(dir.path());
-    assert!(segments.iter().any(|file| file.to_string_lossy().contains("/good/")), "the good one was recorded: {segments:?}");
+    assert!(
+        segments.iter().any(|file| file.to_string_lossy().contains("/good/")),
+        "the good one was recorded: {segments:?}"
+    );
     assert!(segments.iter().all(|file| file.to_string_lossy().contains("/good/")), "{segments:?}");
 }

@@ -1,5 +1,6 @@
 //! The recorder with what real encoders make: the files must play everywhere, hold every picture, and meet in time.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
@@ -139,7 +140,9 @@ fn record_into(footage: Footage, packets: Vec<Packet>) -> (Vec<ClosedSegment>, V
         Recorded::Segment(segment) => segments.push(segment),
         Recorded::Gap(gap) => gaps.push(gap),
     });
-    assert_eq!(open.of(&camera), None, "nothing stays open");
+    let waiting: BTreeSet<_> = open.of(&camera).iter().map(|segment| segment.id).collect();
+    let handed_on: BTreeSet<_> = segments.iter().map(|segment| segment.id).collect();
+    assert_eq!(waiting, handed_on, "what was handed on waits for its row, and nothing else stays open");
     (segments, gaps)
 }
 

@@ -46,7 +46,8 @@ fn two_minutes_of_a_third_party_are_recorded_without_a_gap() {
     let (avc, hevc) = (clips.path().join("avc.mp4"), clips.path().join("hevc.mp4"));
     let group = (RATE * 2).to_string();
     let avc_options = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", &group];
-    let hevc_options = ["-c:v", "libx265", "-preset", "ultrafast", "-g", &group, "-x265-params", "log-level=none", "-tag:v", "hvc1"];
+    let hevc_options =
+        ["-c:v", "libx265", "-preset", "ultrafast", "-g", &group, "-x265-params", "log-level=none", "-tag:v", "hvc1"];
     if make_clip(&avc, &avc_options, SECONDS).is_none() || make_clip(&hevc, &hevc_options, SECONDS).is_none() {
         return;
     }
@@ -61,7 +62,18 @@ fn two_minutes_of_a_third_party_are_recorded_without_a_gap() {
     let mut config = String::new();
     for (name, source) in &cameras {
         let mount = format!("/{name}={source}");
-        let arguments = ["--listen", "127.0.0.1:0", "--frames", &frames, "--user", "viewer", "--password", "sesame", "--mount", &mount];
+        let arguments = [
+            "--listen",
+            "127.0.0.1:0",
+            "--frames",
+            &frames,
+            "--user",
+            "viewer",
+            "--password",
+            "sesame",
+            "--mount",
+            &mount,
+        ];
         let Some(camera) = Camera::start(&arguments) else { return };
         writeln!(
             config,

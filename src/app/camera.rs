@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
-use crate::app::random;
+use crate::app::{random, task};
 use crate::camera::packet::{Packet, Track};
 use crate::camera::session::{self, Target};
 use crate::camera::status::StreamStatus;
@@ -40,7 +40,7 @@ impl Running {
     pub(crate) fn start(shared: Arc<Shared>, id: CameraId, camera: Camera, storage: Storage) -> Self {
         let stop = CancellationToken::new();
         let span = tracing::info_span!("camera", id = %id);
-        let supervisor = tokio::spawn(supervise(shared, id, camera, storage, stop.clone()).instrument(span));
+        let supervisor = task::spawn(supervise(shared, id, camera, storage, stop.clone()).instrument(span));
         Self { stop, supervisor }
     }
 
@@ -142,7 +142,9 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
                 recorder.push(packet);
             }
         };
-        tasks.spawn(session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span());
+        tasks.spawn(
+            session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span(),
+        );
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
@@ -151,7 +153,10 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
             detector.push(packet);
         };
         let target = Target { audio: false, ..target(url) };
-        tasks.spawn(session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink).instrument(tracing::info_span!("sub")));
+        tasks.spawn(
+            session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink)
+                .instrument(tracing::info_span!("sub")),
+        );
     }
 
     // Whichever part ends first ends all; each says itself why.
@@ -165,11 +170,10 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         }
     }
     // The sinks are gone, so the recorder's input has ended: it closes its segment and ends.
-    if let Some(recorder) = recorder {
-        match tokio::task::spawn_blocking(move || recorder.join()).await {
-            Ok(Ok(())) => {}
-            _ => tracing::error!("the recording thread panicked"),
-        }
+    if let Some(recorder) = recorder
+        && !matches!(tokio::task::spawn_blocking(move || recorder.join()).await, Ok(Ok(())))
+    {
+        tracing::error!("the recording thread panicked");
     }
 }
 

@@ -95,6 +95,9 @@ pub(crate) struct FakeCamera {
     /// Announce it by mDNS
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// End with the process that started it
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Args)]
@@ -187,8 +190,10 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 
 impl From<FakeCamera> for fake_camera::Options {
     fn from(typed: FakeCamera) -> Self {
-        let credentials =
-            typed.user.zip(typed.password).map(|(user, password)| fake_camera::Credentials { user, password: Secret::new(password) });
+        let credentials = typed
+            .user
+            .zip(typed.password)
+            .map(|(user, password)| fake_camera::Credentials { user, password: Secret::new(password) });
         Self {
             listen: typed.listen,
             name: typed.name,

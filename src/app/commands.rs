@@ -20,12 +20,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let clock = Clock::system();
     match command {
         Command::Run(options) => until_stopped(&clock.clone(), |stop| {
-            let options = daemon::Options {
-                config: options.config,
-                listener: None,
-                among: Among::Lan,
-                wait_for_cameras: None,
-            };
+            let options =
+                daemon::Options { config: options.config, listener: None, among: Among::Lan, wait_for_cameras: None };
             daemon::run(options, clock, stop, async |ready| {
                 tracing::info!("serving on {}", ready.origin);
                 Ok(daemon::tell_if_nobody_can_sign_in(&ready).await?)
@@ -47,7 +43,8 @@ fn until_stopped<F>(clock: &Clock, start: impl FnOnce(CancellationToken) -> F) -
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::select! {
@@ -61,6 +58,10 @@ where
 }
 
 async fn fake_camera(options: cli::FakeCamera, clock: Clock, stop: CancellationToken) -> Result<(), Failure> {
+    if options.with_parent {
+        // As if the parent had asked: with a goodbye to the network.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
     // The line is the promise that it listens.
     let on_ready = |ready: fake_camera::ReadyInfo| println!("ready: {} {}", ready.main_url, ready.sub_url);
     Ok(fake_camera::run(options.into(), clock, stop, on_ready).await?)
@@ -82,7 +83,8 @@ async fn discover(options: cli::Discover, stop: CancellationToken) -> Result<(),
 }
 
 fn found_as_line(found: &Found) -> String {
-    let urls: Vec<String> = [found.url(), found.detect_url()].into_iter().flatten().map(|url| url.to_string()).collect();
+    let urls: Vec<String> =
+        [found.url(), found.detect_url()].into_iter().flatten().map(|url| url.to_string()).collect();
     let evidence: Vec<String> = found.txt.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let urls = if urls.is_empty() { "stream not announced".to_owned() } else { urls.join(" ") };
     format!("{}\t{}:{}\t{urls}\t{}\tmDNS", found.name, found.address, found.port, evidence.join(" "))

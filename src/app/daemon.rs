@@ -1,7 +1,8 @@
 //! The daemon's whole life on one page: first what the others stand on; at the end, down the way of the data.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +15,23 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Gate;
 use crate::app::household::Household;
 use crate::app::index_feed::{self, Feed};
-use crate::app::{Failure, discovery, random, retention, serve};
+use crate::app::{Failure, discovery, random, retention, serve, task};
+use crate::config;
 use crate::config::changes::Changes;
 use crate::config::settings::{Settings, Tls};
-use crate::config;
-use crate::disk::Footage;
-use crate::index;
+use crate::disk::{self, Footage};
+use crate::index::{self, Readers, Writer};
 use crate::media::live::Rings;
 use crate::record::OpenSegments;
+use crate::record::recover::{self, Outcome};
 use crate::units::{Clock, InstallationId};
 use crate::web::{Board, SiteParts};
 
 /// The index's file within the storage folder.
 pub(crate) const INDEX: &str = "hearthwatch.db";
+
+/// How far before a camera's newest row files are compared with the index at start: clocks step, and rows come a bit late.
+const ADOPT_BACK: Duration = Duration::from_secs(48 * 3600);
 
 /// What differs between the daemon and the demo.
 pub(crate) struct Options {
@@ -69,7 +74,7 @@ where
 
     let (site, writer_thread, settings_sender) = open(settings, &clock).await?;
     let (feed, reports) = Feed::new();
-    let feed_task = tokio::spawn(index_feed::run(reports, site.clone()));
+    let feed_task = task::spawn(index_feed::run(reports, site.clone()));
     let mut household = Household::new(site.clone(), feed)?;
     let mut settings = site.settings.clone();
     let current = settings.borrow_and_update().clone();
@@ -78,7 +83,7 @@ where
     // From here on, a task of these that ends by itself has failed.
     let mut tasks = JoinSet::new();
     let web_stop = CancellationToken::new();
-    let web = tokio::spawn(serve::run(site.clone(), listener, web_stop.clone()));
+    let web = task::spawn(serve::run(site.clone(), listener, web_stop.clone()));
     tasks.spawn(retention::run(site.clone(), stop.clone()));
     tasks.spawn(discovery::run(options.config.clone(), options.among, site.clone(), stop.clone()));
     tasks.spawn(reload(options.config, settings_sender, stop.clone()));
@@ -127,9 +132,7 @@ where
     web.await.context("the web failed")?;
     tasks.shutdown().await;
     drop((site, settings)); // with it the last writer
-    tokio::task::spawn_blocking(move || writer_thread.join())
-        .await?
-        .map_err(|_| anyhow!("the index writer failed"))?;
+    tokio::task::spawn_blocking(move || writer_thread.join()).await?.map_err(|_| anyhow!("the index writer failed"))?;
     Ok(ended?)
 }
 
@@ -144,6 +147,7 @@ async fn open(
         std::thread::Builder::new().name("index".to_owned()).spawn(move || writer_thread.run()).context("no thread")?;
     let now = clock.now();
     writer.write(move |tx| index::events::end_open(tx, now)).await?;
+    adopt(&footage, &writer, &readers).await?;
     let over_tls = settings.web.tls == Tls::Auto;
     let (sender, settings) = watch::channel(Arc::new(settings));
     let site = SiteParts {
@@ -159,6 +163,41 @@ async fn open(
         over_tls,
     };
     Ok((site, writer_thread, sender))
+}
+
+/// Enters what the last life left on disk without a row: the newest minutes after a crash; everything, if the index was lost.
+async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<(), Failure> {
+    let mut newest = HashMap::new();
+    for camera in readers.read(index::cameras::list).await? {
+        let id = camera.id.clone();
+        if let Some(segment) = readers.read(move |conn| index::segments::newest(conn, &id)).await? {
+            newest.insert(camera.id, segment.span.start().minus(ADOPT_BACK));
+        }
+    }
+    let (footage, writer, readers) = (footage.clone(), writer.clone(), readers.clone());
+    let adopting = move || -> Result<(), Failure> {
+        // What is much older than the newest row was entered long ago; `check --repair` looks at all of it.
+        let is_old = |path: &Path| {
+            let (camera, day) = disk::camera_and_day(path)?;
+            Some(day < *newest.get(&camera)?)
+        };
+        let has_row = |path: &Path| {
+            is_old(path) == Some(true)
+                || readers.read_blocking(|conn| index::segments::by_path(conn, path)).is_ok_and(|row| row.is_some())
+        };
+        for outcome in recover::adopt(&footage, has_row) {
+            match outcome {
+                Outcome::Adopted(segment) => {
+                    tracing::info!(camera = %segment.camera, path = %segment.path.display(), "footage without a row was found and entered");
+                    writer.write_blocking(move |tx| index::segments::insert(tx, &segment))?;
+                }
+                Outcome::Removed(path) => tracing::debug!(path = %path.display(), "an empty file was removed"),
+                Outcome::Left { path, why } => tracing::warn!(path = %path.display(), why, "a file was left as it is"),
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(adopting).await?
 }
 
 /// Where the pages are, for a person on this machine.

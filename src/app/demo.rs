@@ -13,11 +13,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Rights, Role, Token, password};
+use crate::access::{Role, Token, password};
 use crate::app::daemon::{self, Ready};
 use crate::app::discovery::Among;
 use crate::app::{Failure, cli, random, serve};
-use crate::index::{cameras, rights, sign_in_links, users};
+use crate::index::{sign_in_links, users};
 use crate::units::{Clock, Secret};
 
 /// How long the cameras may take to be found before the pages are announced without them.
@@ -88,16 +88,12 @@ async fn sign_in_link(ready: &Ready) -> anyhow::Result<String> {
         .site
         .writer
         .write(move |tx| {
-            let owner = match users::owners(tx)?.first() {
-                Some(owner) => *owner,
-                None => {
-                    let name = OWNER.parse().expect("a name without oddities");
-                    let owner = users::insert(tx, &name, Role::Owner, &hash)?;
-                    for camera in cameras::list(tx)? {
-                        rights::grant(tx, owner, &camera.id, Rights::ALL)?;
-                    }
-                    owner
-                }
+            // The first owner gets every right on every camera there is.
+            let owner = if let Some(owner) = users::owners(tx)?.first() {
+                *owner
+            } else {
+                let name = OWNER.parse().expect("a name without oddities");
+                users::insert(tx, &name, Role::Owner, &hash)?
             };
             sign_in_links::insert(tx, &token_hash, owner, expires)
         })
@@ -140,7 +136,17 @@ impl FakeCamera {
         let address = Ipv4Addr::new(127, 0, 0, 10 + number);
         let exe = std::env::current_exe().context("this program's own file cannot be found")?;
         let mut process = Command::new(exe)
-            .args(["fake-camera", "--mdns", "--listen", &format!("{address}:0"), "--name", &name, "--scene", scene])
+            .args([
+                "fake-camera",
+                "--mdns",
+                "--with-parent",
+                "--listen",
+                &format!("{address}:0"),
+                "--name",
+                &name,
+                "--scene",
+                scene,
+            ])
             .args(["--watermark", &(1000 + u16::from(number)).to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -84,7 +84,8 @@ pub(crate) async fn run(config: PathBuf, among: Among, site: SiteParts, stop: Ca
 fn add(config: &Path, found: &Found) -> anyhow::Result<Option<CameraId>> {
     let Some(url) = found.url() else { return Ok(None) };
     let settings = config::load(config).context("the configuration cannot be read")?;
-    let known = settings.cameras.values().any(|camera| camera.url.host() == url.host() && camera.url.port() == url.port());
+    let known =
+        settings.cameras.values().any(|camera| camera.url.host() == url.host() && camera.url.port() == url.port());
     if known {
         return Ok(None);
     }
@@ -103,7 +104,7 @@ fn free_id(settings: &Settings, name: &str) -> CameraId {
     let base = base.as_ref().map_or("camera", CameraId::as_str);
     let short = base.get(..CameraId::MAX_LEN - 4).unwrap_or(base).trim_end_matches('-');
     std::iter::once(base.to_owned())
-        .chain((2..).map(|number| format!("{short}-{number}")))
+        .chain((2..=settings.cameras.len() + 2).map(|number| format!("{short}-{number}")))
         .filter_map(|id| id.parse::<CameraId>().ok())
         .find(|id| !settings.cameras.contains_key(id))
         .expect("there are fewer cameras than numbers")

@@ -35,4 +35,3 @@ pub(crate) async fn stop_on_signal(stop: CancellationToken, clock: Clock) -> any
         }
     }
 }
-

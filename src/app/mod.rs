@@ -13,6 +13,7 @@ mod lifecycle;
 mod random;
 mod retention;
 mod serve;
+mod task;
 mod user;
 
 use std::io::IsTerminal as _;

@@ -107,7 +107,12 @@ fn rule(settings: &Settings, camera: &CameraId) -> Rule {
 fn short_of(settings: &Settings, space: Space) -> ByteLen {
     let keep = match settings.storage.keep_free {
         KeepFree::Bytes(bytes) => bytes.0,
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part, 0 to 1, of a disk's size; a few bytes do not matter")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part, 0 to 1, of a disk's size; a few bytes do not matter"
+        )]
         KeepFree::Part(part) => (space.total.0 as f64 * part) as u64,
     };
     ByteLen(keep.saturating_sub(space.free.0))
@@ -151,7 +156,8 @@ mod tests {
 
     #[test]
     fn room_is_short_by_what_is_missing_to_the_mark() {
-        let mut settings = crate::config::check("", |_| Err(std::io::ErrorKind::NotFound.into())).expect("valid").settings;
+        let mut settings =
+            crate::config::check("", |_| Err(std::io::ErrorKind::NotFound.into())).expect("valid").settings;
         let space = Space { total: ByteLen(1000), free: ByteLen(60) };
         settings.storage.keep_free = KeepFree::Part(0.1);
         assert_eq!(short_of(&settings, space), ByteLen(40));

@@ -11,8 +11,8 @@ use crate::access::{Rights, Role, UserName, password};
 use crate::app::daemon::INDEX;
 use crate::app::{Failure, cli, random};
 use crate::config;
-use crate::index::{self, Readers, WriterThread};
 use crate::disk::Footage;
+use crate::index::{self, Readers, WriterThread};
 use crate::units::{CameraId, InstallationId, Secret, UserId};
 
 /// The longest password that is read, in bytes; more is not a password.
@@ -123,7 +123,10 @@ fn known(readers: &Readers, name: &str) -> Result<UserId, Failure> {
 /// Reads a password from standard input, to its end or its first line's, and hashes it.
 fn new_password() -> Result<String, Failure> {
     let mut text = String::new();
-    std::io::stdin().take(MAX_PASSWORD).read_to_string(&mut text).context("the password on standard input is not text")?;
+    std::io::stdin()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut text)
+        .context("the password on standard input is not text")?;
     let typed = Secret::new(text.lines().next().unwrap_or_default());
     password::check(&typed).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(password::hash(&typed, random::bytes()))

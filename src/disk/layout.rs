@@ -60,6 +60,14 @@ pub(super) fn parse_footage(relative: &Path) -> Option<(CameraId, &str, &str)> {
     (root == FOOTAGE && names.next().is_none()).then_some((camera.parse().ok()?, day, file))
 }
 
+/// Whose footage file that is, and the first moment of the UTC day whose folder it lies in; `None` for any other path. What
+/// a name says is a help; the file itself says whose and when it is.
+pub fn camera_and_day(relative: &Path) -> Option<(CameraId, UtcMicros)> {
+    let (camera, day, _) = parse_footage(relative)?;
+    let midnight = day.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some((camera, UtcMicros(midnight.timestamp().as_microsecond())))
+}
+
 /// `thumbnails/<camera>`.
 pub(super) fn thumbnail_folder(camera: &CameraId) -> PathBuf {
     Path::new(THUMBNAILS).join(camera.as_str())

@@ -12,4 +12,5 @@ mod part;
 mod thumbnail;
 
 pub use footage::{Footage, Found, FoundKind, Space, StorageError};
+pub use layout::camera_and_day;
 pub use part::{PartError, PartFile};

@@ -71,13 +71,16 @@ pub(crate) async fn find(
     readers: &Readers,
     open: &OpenSegments,
 ) -> Result<Vec<Viewable<Recording>>, MediaError> {
-    // First the open one, then the rows: whatever is closed in between is seen twice rather than not at all.
+    // First the open ones, then the rows: whatever is closed in between is seen twice rather than not at all.
     let open = open.of(proof.get());
     let camera = proof.get().clone();
     let rows = readers.read(move |conn| segments::between(conn, &camera, span)).await?;
-    let open = open.filter(|open| open.span.intersection(span).is_some());
-    let open = open.filter(|open| rows.iter().all(|row| row.id != open.id));
-    let mut recordings: Vec<_> = rows.into_iter().map(Recording::from).chain(open.map(Recording::from)).collect();
+    let open: Vec<_> = open
+        .into_iter()
+        .filter(|open| open.span.intersection(span).is_some() && rows.iter().all(|row| row.id != open.id))
+        .collect();
+    let open = open.into_iter().map(Recording::from);
+    let mut recordings: Vec<_> = rows.into_iter().map(Recording::from).chain(open).collect();
     recordings.sort_by_key(|recording| recording.span.start());
     let narrowed: Result<_, Denied> = recordings.into_iter().map(|recording| proof.narrow(recording)).collect();
     Ok(narrowed?)
@@ -90,7 +93,7 @@ pub(crate) async fn by_id(
     readers: &Readers,
     open: &OpenSegments,
 ) -> Result<Viewable<Recording>, MediaError> {
-    let open = open.of(proof.get()).filter(|open| open.id == id);
+    let open = open.of(proof.get()).into_iter().find(|open| open.id == id);
     let row = readers.read(move |conn| segments::by_id(conn, id)).await?;
     let found = row.map(Recording::from).or(open.map(Recording::from)).ok_or(MediaError::Nothing)?;
     Ok(proof.narrow(found)?)

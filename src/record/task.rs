@@ -15,7 +15,7 @@ use crate::record::missing::Missing;
 use crate::record::open::OpenSegments;
 use crate::record::queue::{Arrival, Packets, Received};
 use crate::record::recording::Recording;
-use crate::record::segment::{Gap, GapCause, Recorded};
+use crate::record::segment::{ClosedSegment, Gap, GapCause, Recorded};
 use crate::record::timeline::{Placed, Timeline};
 use crate::units::{CameraId, Clock, Monotonic, SegmentId, UtcMicros, UtcSpan};
 
@@ -44,8 +44,8 @@ pub struct RecordSettings {
 
 /// Records until the packets end, then closes what is open.
 ///
-/// `out` gets segments and gaps in order. A segment leaves `open` when `out` returns: if `out` returns only once the row is
-/// committed, there is no moment at which the newest footage is in neither. `random` gives the bits of segment ids.
+/// `out` gets segments and gaps in order. A segment that was handed on stays in `open` until whoever made it a row removes
+/// it, so that there is no moment at which the newest footage is in neither. `random` gives the bits of segment ids.
 #[expect(clippy::too_many_arguments, reason = "everything that a thread is given, once")]
 pub fn run(
     camera: CameraId,
@@ -320,13 +320,21 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         match recording.close(&self.footage) {
             Ok(Some(segment)) => {
                 tracing::debug!(camera = %self.camera, %id, path = %segment.path.display(), "segment closed");
-                self.missing.recorded(segment.span.end(), self.last_written);
-                (self.out)(Recorded::Segment(segment));
+                self.hand_on(segment);
             }
-            Ok(None) => {}
-            Err(error) => self.give_up(&error),
+            Ok(None) => self.open.remove(&self.camera, id),
+            Err(error) => {
+                self.open.remove(&self.camera, id);
+                self.give_up(&error);
+            }
         }
-        self.open.remove(&self.camera, id);
+    }
+
+    /// It stays among the open ones until whoever takes it has made it a row.
+    fn hand_on(&mut self, segment: ClosedSegment) {
+        self.missing.recorded(segment.span.end(), self.last_written);
+        self.open.close(&segment);
+        (self.out)(Recorded::Segment(segment));
     }
 
     /// After a disk error: keeps what is whole, if that still works, and pauses.
@@ -336,14 +344,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         if let Some(recording) = self.recording.take() {
             let id = recording.id();
             match recording.close(&self.footage) {
-                Ok(Some(segment)) => {
-                    self.missing.recorded(segment.span.end(), self.last_written);
-                    (self.out)(Recorded::Segment(segment));
+                Ok(Some(segment)) => self.hand_on(segment),
+                Ok(None) => self.open.remove(&self.camera, id),
+                Err(error) => {
+                    self.open.remove(&self.camera, id);
+                    tracing::error!(camera = %self.camera, %error, "a segment was given up");
                 }
-                Ok(None) => {}
-                Err(error) => tracing::error!(camera = %self.camera, %error, "a segment was given up"),
             }
-            self.open.remove(&self.camera, id);
         }
         self.unsynced = None;
         self.newest = None;
@@ -421,7 +428,7 @@ mod tests {
                 }
             }
             recorder.tick();
-            look(now, &footage, open.of(&camera));
+            look(now, &footage, open.of(&camera).pop());
             simulated.advance(step);
             now += step;
         }

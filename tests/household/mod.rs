@@ -122,6 +122,7 @@ impl Household {
                 snapshots,
                 record: "continuous",
                 detects_motion: true,
+                detection: Arc::default(),
                 counters: Arc::new(CameraCounters::default()),
             };
             board.set(camera(id), entry);

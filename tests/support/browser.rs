@@ -1,5 +1,6 @@
 //! A headless Chromium, driven through chromedriver.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,24 +11,29 @@ use serde_json::{Value, json};
 use crate::support::have;
 
 /// chromedriver and the Chromium that it started; killed when dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     _profile: tempfile::TempDir,
     /// What drives it.
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl Browser {
     /// `None`, with a printed sentence, where chromium or chromedriver is not installed.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         if !have("chromium") || !have("chromedriver") {
             println!("skipped: chromium and chromedriver are not both installed");
             return None;
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
         let driver = Command::new("chromedriver")
             .args([&format!("--port={port}"), "--log-level=SEVERE"])
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0) // Chromium and its many processes are ended with it
             .spawn()
             .expect("chromedriver starts");
         let profile = tempfile::tempdir().expect("a temporary folder");
@@ -45,8 +51,7 @@ impl Browser {
             "--window-size=1440,900",
             format!("--user-data-dir={}", profile.path().display()),
         ]);
-        let Value::Object(capabilities) =
-            json!({"goog:chromeOptions": {"args": arguments, "binary": "/usr/bin/chromium"}, "goog:loggingPrefs": {"browser": "ALL"}})
+        let Value::Object(capabilities) = json!({"goog:chromeOptions": {"args": arguments, "binary": "/usr/bin/chromium"}, "goog:loggingPrefs": {"browser": "ALL"}})
         else {
             unreachable!("it is an object")
         };
@@ -66,12 +71,12 @@ impl Browser {
     }
 
     /// The value of a script's `return`.
-    pub async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Asks a script again until it returns `true`; fails with what the page then says.
-    pub async fn until(&self, limit: Duration, what: &str, script: &str) {
+    pub(crate) async fn until(&self, limit: Duration, what: &str, script: &str) {
         let asked = async {
             while self.run(script).await != json!(true) {
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -86,7 +91,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.driver.kill();
+        let group = rustix::process::Pid::from_child(&self.driver);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ = self.driver.wait();
     }
 }

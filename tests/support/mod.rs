@@ -1,8 +1,12 @@
 //! What the tests that drive the real binary share: a running demo, a signed-in client, and patience with a limit.
 
 #![expect(dead_code, reason = "each test program uses its own part of this")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests of a real process wait in real time, and read its output on a thread"
+)]
 
-pub mod browser;
+pub(crate) mod browser;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,17 +17,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The binary under test.
-pub const HEARTHWATCH: &str = env!("CARGO_BIN_EXE_hearthwatch");
+pub(crate) const HEARTHWATCH: &str = env!("CARGO_BIN_EXE_hearthwatch");
 
 /// Whether a program of that name can be started here.
-pub fn have(program: &str) -> bool {
+pub(crate) fn have(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
         || Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 /// Asks again until the answer is there; fails with `what` after `limit`.
-#[expect(clippy::disallowed_methods, reason = "a test of a real process waits in real time")]
-pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -35,19 +38,19 @@ pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>
 }
 
 /// `hearthwatch demo`, running; killed when dropped.
-pub struct Demo {
+pub(crate) struct Demo {
     child: Child,
     /// Its `--dir`.
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`
-    pub origin: String,
+    pub(crate) origin: String,
     /// The one-time link, whole.
-    pub link: String,
+    pub(crate) link: String,
 }
 
 impl Demo {
     /// Starts it on a free port and waits for its `ready:` line.
-    pub fn start(cameras: u8) -> Self {
+    pub(crate) fn start(cameras: u8) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(HEARTHWATCH)
             .args(["demo", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string(), "--dir"])
@@ -71,7 +74,7 @@ impl Demo {
     }
 
     /// Ctrl-C; returns the exit code, which must come within 20 s.
-    pub fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
         let code = end(&mut self.child, rustix::process::Signal::INT);
         (code, std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder")))
     }
@@ -85,18 +88,19 @@ impl Drop for Demo {
 }
 
 /// `hearthwatch run` on a storage folder of its own; killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     dir: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`
-    pub origin: String,
+    pub(crate) origin: String,
 }
 
 impl Daemon {
     /// Starts it with these cameras on a free port and waits until it serves.
-    pub fn start(cameras: &str) -> Self {
+    pub(crate) fn start(cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let config = format!(
             "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
             dir.path().join("storage").display()
@@ -113,19 +117,19 @@ impl Daemon {
     }
 
     /// The configuration file.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("config.toml")
     }
 
     /// Adds an owner by the command line; returns name and password.
-    pub fn owner(&self) -> (String, String) {
+    pub(crate) fn owner(&self) -> (String, String) {
         let (name, password) = ("anna", "correct horse battery");
         self.user(name, password, &["--role", "owner"]);
         (name.to_owned(), password.to_owned())
     }
 
     /// Adds somebody by the command line.
-    pub fn user(&self, name: &str, password: &str, arguments: &[&str]) {
+    pub(crate) fn user(&self, name: &str, password: &str, arguments: &[&str]) {
         let mut child = Command::new(HEARTHWATCH)
             .args(["user", "add", name])
             .args(arguments)
@@ -139,7 +143,7 @@ impl Daemon {
     }
 
     /// SIGTERM; returns the exit code, which must come within 20 s.
-    pub fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, tempfile::TempDir) {
         let code = end(&mut self.child, rustix::process::Signal::TERM);
         (code, std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder")))
     }
@@ -153,15 +157,15 @@ impl Drop for Daemon {
 }
 
 /// `hearthwatch fake-camera` on a free port; killed when dropped.
-pub struct FakeCamera {
+pub(crate) struct FakeCamera {
     child: Child,
     /// Its main stream.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl FakeCamera {
     /// Starts it and waits until it listens.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(HEARTHWATCH)
             .args(["fake-camera", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -171,7 +175,10 @@ impl FakeCamera {
             .expect("the camera starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-        let url = line.split_whitespace().find(|word| word.starts_with("rtsp://")).unwrap_or_else(|| panic!("a URL, not {line:?}"));
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("rtsp://"))
+            .unwrap_or_else(|| panic!("a URL, not {line:?}"));
         Self { child, url: url.to_owned() }
     }
 }
@@ -189,7 +196,7 @@ fn end(child: &mut Child, signal: rustix::process::Signal) -> Option<i32> {
 }
 
 /// A signed-in person's HTTP client.
-pub struct Client {
+pub(crate) struct Client {
     agent: ureq::Agent,
     origin: String,
     cookie: String,
@@ -197,14 +204,14 @@ pub struct Client {
 
 impl Client {
     /// Signs in by a one-time link, as the page behind it does.
-    pub fn by_link(origin: &str, link: &str) -> Self {
+    pub(crate) fn by_link(origin: &str, link: &str) -> Self {
         let agent = agent();
         let answer = agent.post(link).header("Origin", origin).send_empty().expect("an answer");
         Self::with_cookie(agent, origin, &answer)
     }
 
     /// Signs in by name and password.
-    pub fn by_password(origin: &str, (user, password): &(String, String)) -> Self {
+    pub(crate) fn by_password(origin: &str, (user, password): &(String, String)) -> Self {
         let agent = agent();
         let answer = agent
             .post(format!("{origin}/api/login"))
@@ -221,7 +228,7 @@ impl Client {
     }
 
     /// Status and body.
-    pub fn get(&self, path: &str) -> (u16, Vec<u8>) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Vec<u8>) {
         let url = format!("{}{path}", self.origin);
         let mut answer = self.agent.get(&url).header("Cookie", &self.cookie).call().expect("an answer");
         let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a body");
@@ -229,14 +236,14 @@ impl Client {
     }
 
     /// A body of JSON, which must come with 200.
-    pub fn json(&self, path: &str) -> Value {
+    pub(crate) fn json(&self, path: &str) -> Value {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("JSON")
     }
 
     /// The session's cookie, as `name=value`.
-    pub fn cookie(&self) -> &str {
+    pub(crate) fn cookie(&self) -> &str {
         &self.cookie
     }
 }
@@ -251,7 +258,7 @@ fn agent() -> ureq::Agent {
 }
 
 /// Every closed segment below a storage folder.
-pub fn closed_segments(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn closed_segments(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -269,8 +276,9 @@ pub fn closed_segments(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What ffmpeg and ffprobe complain about when they read and decode a whole file; empty if nothing.
-pub fn complaints(file: &Path) -> String {
-    let probe = Command::new("ffprobe").args(["-v", "error", "-show_streams"]).arg(file).output().expect("ffprobe runs");
+pub(crate) fn complaints(file: &Path) -> String {
+    let probe =
+        Command::new("ffprobe").args(["-v", "error", "-show_streams"]).arg(file).output().expect("ffprobe runs");
     let decode = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-xerror", "-i"])
         .arg(file)
