@@ -31,7 +31,7 @@ const SEGMENTS: u8 = 4;
 const FRAGMENTS: u32 = 5;
 const ROUNDS: u64 = 40;
 
-/// SplitMix64: the same damage for the same seed.
+/// `SplitMix64`: the same damage for the same seed.
 struct Random(u64);
 
 impl Random {
@@ -125,7 +125,7 @@ impl Store {
         for name in CAMERAS {
             for n in 0..SEGMENTS {
                 let provenance = provenance(name, n);
-                store.close(&footage, name, provenance.start, &film(Some(&provenance)));
+                Store::close(&footage, name, provenance.start, &film(Some(&provenance)));
             }
         }
         let adopted: Vec<_> = recover::adopt(&footage, |_| false).collect();
@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// A closed file without a row; returns its path relative to the storage folder.
-    fn close(&self, footage: &Footage, folder: &str, start: UtcMicros, bytes: &[u8]) -> PathBuf {
+    fn close(footage: &Footage, folder: &str, start: UtcMicros, bytes: &[u8]) -> PathBuf {
         let mut part = footage.create_part(&camera(folder), start).expect("made");
         part.append(bytes).expect("appended");
         part.close().expect("closed").0
@@ -364,7 +364,7 @@ fn damage(kind: u64, store: &Store, random: &mut Random, whole: &mut Vec<ClosedS
         }
         6 => {
             let provenance = fresh("garden", random);
-            one(store.close(&footage, "garden", provenance.start, &film(Some(&provenance))), &["orphan_file"])
+            one(Store::close(&footage, "garden", provenance.start, &film(Some(&provenance))), &["orphan_file"])
         }
         7 => {
             let row = random.take(whole);
@@ -374,9 +374,9 @@ fn damage(kind: u64, store: &Store, random: &mut Random, whole: &mut Vec<ClosedS
         }
         8 => {
             let foreign = Provenance { installation: InstallationId::from_random([9; 16]), ..fresh("porch", random) };
-            one(store.close(&footage, "porch", foreign.start, &film(Some(&foreign))), &["foreign_file"])
+            one(Store::close(&footage, "porch", foreign.start, &film(Some(&foreign))), &["foreign_file"])
         }
-        9 => one(store.close(&footage, "porch", fresh("porch", random).start, &film(None)), &["unmarked_file"]),
+        9 => one(Store::close(&footage, "porch", fresh("porch", random).start, &film(None)), &["unmarked_file"]),
         10 => {
             let provenance = fresh("porch", random);
             let bytes = film(Some(&provenance));

@@ -7,6 +7,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +27,7 @@ const SEGMENT_SECONDS: u64 = 10;
 const MAY_BE_LOST: Duration = SYNC.saturating_add(Duration::from_secs(1));
 /// Less than the time between two pictures.
 const NOTHING: Duration = Duration::from_millis(100);
-/// SplitMix64: the same moments for the same seed.
+/// `SplitMix64`: the same moments for the same seed.
 struct Random(u64);
 
 impl Random {
@@ -103,7 +104,8 @@ fn killing_the_daemon_costs_at_most_what_was_not_yet_synced() {
     let mut config = String::new();
     for (name, camera) in CAMERAS.iter().zip(&cameras) {
         let motion = *name == CAMERAS[0];
-        config += &format!("[cameras.{name}]\nurl = \"{}\"\n[cameras.{name}.motion]\nenabled = {motion}\n", camera.url);
+        let id = format!("[cameras.{name}]");
+        writeln!(config, "{id}\nurl = \"{}\"\n[cameras.{name}.motion]\nenabled = {motion}", camera.url).expect("text");
     }
     let storage = format!("segment_seconds = {SEGMENT_SECONDS}\nsync_seconds = {}", SYNC.as_secs());
     let mut daemon = Daemon::start_with(&storage, &config);
@@ -115,20 +117,27 @@ fn killing_the_daemon_costs_at_most_what_was_not_yet_synced() {
         if round > 0 {
             daemon.start_again();
         }
-        // One in four dies while it starts.
-        let wait = if round > 0 && random.below(4) == 0 {
-            random.below(1000)
+        // One in four dies while it starts, one as soon as a file appears, the others at any moment.
+        let (wait, how) = if round == 0 {
+            (random.below(SEGMENT_SECONDS * 1000), 3)
         } else {
+            let how = random.below(4);
+            (random.below(if how == 0 { 1000 } else { SEGMENT_SECONDS * 1000 }), how)
+        };
+        if how != 0 {
             daemon.serves();
             check(&daemon, &[], &format!("after start {round}"));
-            random.below(SEGMENT_SECONDS * 1000)
-        };
+        }
+        let enough = 1 + usize::try_from(random.below(CAMERAS.len() as u64)).expect("small");
         let (from, mut recording) = (Instant::now(), BTreeMap::new());
         while from.elapsed() < Duration::from_millis(wait) {
             for name in being_recorded(&folder, &left) {
                 recording.entry(name).or_insert_with(|| clock.now());
             }
-            std::thread::sleep(Duration::from_millis(wait.min(50)));
+            if how == 1 && recording.len() >= enough {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(if how == 1 { 1 } else { 50 }));
         }
         let killed = clock.now();
         daemon.kill();
@@ -167,7 +176,11 @@ fn killing_the_daemon_costs_at_most_what_was_not_yet_synced() {
         let whole = UtcSpan::new(first.start(), last.end()).expect("in order");
         let told = spans.iter().copied().chain(gaps.iter().map(|gap| gap.span));
         for untold in uncovered(whole, told) {
-            assert!(untold.length() < NOTHING, "{name}: {untold:?} is neither recorded nor listed as missing");
+            let kills: Vec<_> = lives.iter().map(|life| life.killed.0).collect();
+            assert!(
+                untold.length() < NOTHING,
+                "{name}: {untold:?} is neither recorded nor listed as missing; kills {kills:?}, segments {spans:?}, gaps {gaps:?}"
+            );
         }
         for pair in spans.windows(2) {
             let twice = pair[0].end().since(pair[1].start());

@@ -14,12 +14,13 @@ use crate::app::daemon::INDEX;
 use crate::app::{Failure, cli, random};
 use crate::config;
 use crate::disk::{Footage, FoundKind, StorageError};
+use crate::index::adoption::RecordedUntil;
 use crate::index::check::{self, Contents};
 use crate::index::finding::Finding;
-use crate::index::{self, OpenError, ReadError, Readers, WriterThread, gaps, segments};
+use crate::index::{self, OpenError, ReadError, Readers, WriterThread, adoption, segments};
 use crate::record::reader;
 use crate::record::recover::{self, Outcome};
-use crate::record::segment::{ClosedSegment, Gap, GapCause};
+use crate::record::segment::{ClosedSegment, GapCause};
 use crate::units::{CameraId, Clock, InstallationId, UtcSpan};
 
 /// Beside a daemon, what is wrong must be so this often: rows follow their files, and files their rows, a moment later.
@@ -28,8 +29,6 @@ const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Rows that are written in one transaction.
 const AT_ONCE: usize = 500;
-/// Shorter than this is no gap but the time between two pictures.
-const LEAST_GAP: Duration = Duration::from_millis(100);
 
 /// What one look saw.
 #[derive(Debug, Default)]
@@ -268,7 +267,7 @@ fn repair(path: &Path, clock: &Clock) -> Result<(Look, Vec<Told>), Failure> {
     let now = look(&footage, false)?;
     let lost = forget(&mut writer, &now.findings, &contents)?;
     let reasons = adopt(&mut writer, &readers, &footage)?;
-    note_gaps(&mut writer, lost)?;
+    note_gaps(&mut writer, &lost)?;
     let after = look(&footage, false)?;
     let told = told(before.findings, &after.findings, &reasons, false);
     Ok((after, told))
@@ -344,6 +343,7 @@ fn forget(
 /// Takes in every file that has no row; says why where that could not be.
 fn adopt(writer: &mut WriterThread, readers: &Readers, footage: &Footage) -> Result<HashMap<PathBuf, String>, Failure> {
     let contents = readers.read_blocking(|conn| check::contents(conn, footage.installation()))?;
+    let mut until = readers.read_blocking(RecordedUntil::read)?;
     let mut outcomes =
         recover::adopt(footage, |path| contents.rows.contains_key(path) || contents.garbage.contains(path));
     let mut reasons = HashMap::new();
@@ -355,7 +355,10 @@ fn adopt(writer: &mut WriterThread, readers: &Readers, footage: &Footage) -> Res
         let mut adopted = Vec::new();
         for outcome in some {
             match outcome {
-                Outcome::Adopted(segment) => adopted.push(segment),
+                Outcome::Adopted(segment) => {
+                    let before = until.before(&segment);
+                    adopted.push((segment, before));
+                }
                 Outcome::Removed(path) => tracing::info!(path = %path.display(), "held no picture and was removed"),
                 Outcome::Left { path, why } => drop(reasons.insert(path, why)),
             }
@@ -367,10 +370,13 @@ fn adopt(writer: &mut WriterThread, readers: &Readers, footage: &Footage) -> Res
 }
 
 /// Returns the files whose segment is in already.
-fn insert(tx: &rusqlite::Transaction<'_>, segments: Vec<ClosedSegment>) -> rusqlite::Result<Vec<PathBuf>> {
+fn insert(
+    tx: &rusqlite::Transaction<'_>,
+    segments: Vec<(ClosedSegment, Option<UtcSpan>)>,
+) -> rusqlite::Result<Vec<PathBuf>> {
     let mut twins = Vec::new();
-    for segment in segments {
-        if !segments::insert(tx, &segment)? {
+    for (segment, before) in segments {
+        if !adoption::enter(tx, &segment, before)? {
             twins.push(segment.path);
         }
     }
@@ -378,18 +384,9 @@ fn insert(tx: &rusqlite::Transaction<'_>, segments: Vec<ClosedSegment>) -> rusql
 }
 
 /// Lists what is in no file any more.
-fn note_gaps(writer: &mut WriterThread, lost: Vec<(CameraId, UtcSpan)>) -> Result<(), Failure> {
+fn note_gaps(writer: &mut WriterThread, lost: &[(CameraId, UtcSpan)]) -> Result<(), Failure> {
     writer.write_here(|tx| {
-        for (camera, span) in lost {
-            let recorded = segments::between(tx, &camera, span)?.into_iter().map(|segment| segment.span);
-            let noted = gaps::between(tx, &camera, span)?.into_iter().map(|gap| gap.span);
-            for span in check::uncovered(span, recorded.chain(noted)) {
-                if span.length() >= LEAST_GAP {
-                    gaps::insert(tx, &Gap { camera: camera.clone(), span, cause: GapCause::DiskError })?;
-                }
-            }
-        }
-        Ok(())
+        lost.iter().try_for_each(|(camera, span)| adoption::list(tx, camera, *span, GapCause::DiskError))
     })?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 //!
 //! It never caches: every question about a person goes to the database, so that a right taken away is gone.
 
+pub mod adoption;
 pub mod audit;
 pub mod cameras;
 pub mod check;
