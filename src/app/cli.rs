@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::detect::sandbox::{Layer, Probe};
 use crate::fake_camera;
 use crate::units::Secret;
 
@@ -37,7 +38,17 @@ pub(crate) enum Command {
     User(User),
     /// The decoder process of one camera; started by `run`, not by hand
     #[command(hide = true)]
-    Decoder,
+    Decoder(Decoder),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decoder {
+    /// Decode nothing; try once to do what a hijacked decoder would do, and say whether it could be done
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) probe: Option<Probe>,
+    /// … behind this layer of the sandbox alone
+    #[arg(long, value_name = "LAYER", requires = "probe")]
+    pub(crate) only: Option<Layer>,
 }
 
 #[derive(Debug, Args)]

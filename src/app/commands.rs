@@ -34,7 +34,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::CheckConfig(options) => check_config(&options.file),
         Command::Check(options) => check::run(&options, &clock),
         Command::User(command) => user::run(command),
-        Command::Decoder => Ok(()), // taken before anything was started, in `app::main`
+        Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }
 }
 

@@ -73,6 +73,10 @@ where
     let origin = origin(address, settings.web.tls);
 
     let (site, writer_thread, settings_sender) = open(settings, &clock).await?;
+    let authority = {
+        let current = site.settings.borrow().clone();
+        serve::authority(site.footage.path(), &current, &clock).await?
+    };
     let (feed, reports) = Feed::new();
     let feed_task = task::spawn(index_feed::run(reports, site.clone()));
     let mut household = Household::new(site.clone(), feed)?;
@@ -83,7 +87,7 @@ where
     // From here on, a task of these that ends by itself has failed.
     let mut tasks = JoinSet::new();
     let web_stop = CancellationToken::new();
-    let web = task::spawn(serve::run(site.clone(), listener, web_stop.clone()));
+    tasks.spawn(serve::run(site.clone(), listener, authority, web_stop.clone()));
     tasks.spawn(retention::run(site.clone(), stop.clone()));
     tasks.spawn(discovery::run(options.config.clone(), options.among, site.clone(), stop.clone()));
     tasks.spawn(reload(options.config, settings_sender, stop.clone()));
@@ -129,8 +133,9 @@ where
     household.stop().await; // with it the last feed is dropped, so its task ends
     feed_task.await.context("the index feed failed")?;
     web_stop.cancel();
-    web.await.context("the web failed")?;
-    tasks.shutdown().await;
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a part of the daemon failed")?;
+    }
     drop((site, settings)); // with it the last writer
     tokio::task::spawn_blocking(move || writer_thread.join()).await?.map_err(|_| anyhow!("the index writer failed"))?;
     Ok(ended?)

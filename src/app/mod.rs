@@ -48,9 +48,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    if let cli::Command::Decoder = cli.command {
+    if let cli::Command::Decoder(cli::Decoder { probe, only }) = cli.command {
         // Before anything else is started: this process gives up all it can.
-        return crate::detect::child::main();
+        return match probe {
+            None => crate::detect::child::main(),
+            Some(probe) => crate::detect::child::probe(probe, only),
+        };
     }
     start_logging();
     match commands::run(cli.command) {

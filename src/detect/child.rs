@@ -1,6 +1,7 @@
 //! The decoder process: `hearthwatch decoder`, started by the daemon for one camera, speaking only through its pipes.
 //!
-//! It holds no file, no key and no other camera's pictures. It ends when its stdin ends.
+//! It holds no file, no key and no other camera's pictures, and before it reads its first byte it gives up the means to get
+//! any ([`sandbox`]). It ends when its stdin ends.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -13,24 +14,37 @@ use ffmpeg_next::Packet;
 use crate::detect::decoder::{self, Decoder, Pace, Picture, Unit};
 use crate::detect::grid::Shape;
 use crate::detect::protocol::{self, MAX_JPEG, Message, Reply, Request, Which};
-use crate::detect::sandbox;
+use crate::detect::sandbox::{self, Layer, Level, Probe};
 
 /// Looks kept for a thumbnail; each holds on to a picture of the decoder's.
 const KEPT_LOOKS: usize = 3;
 
 /// Runs until the daemon closes the pipe; what could not be done is said to the daemon, not decided here.
 pub fn main() -> ExitCode {
-    if let Err(why) = sandbox::enter() {
-        return sandbox::failed(why);
-    }
-    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
-    match converse(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+    decoder::prepare();
+    let level = match sandbox::enter() {
+        Ok(level) => level,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match converse(level, &mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the decoder process ends: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does, instead of decoding, something that a hijacked decoder would do, and says on stdout whether it could. `only` tries
+/// it behind one layer of the sandbox alone.
+///
+/// Nothing that comes through the pipe leads here: it takes an argument on the command line, and stdin is never read.
+pub fn probe(probe: Probe, only: Option<Layer>) -> ExitCode {
+    decoder::prepare();
+    sandbox::run_probe(probe, only)
 }
 
 #[derive(Default)]
@@ -41,8 +55,12 @@ struct Child {
     newest: Option<Rc<Picture>>,
 }
 
-fn converse(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+    Reply::Ready(level).put(&mut outgoing);
+    output.write_all(&outgoing)?;
+    output.flush()?;
+    outgoing.clear();
     let mut child = Child::default();
     while let Some(request) = receive(input, &mut incoming)? {
         if let Err(error) = child.answer(request, &mut outgoing) {
@@ -68,8 +86,11 @@ fn receive(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Option<Re
         buffer.resize(needed.max(have + 1), 0);
         let read = input.read(&mut buffer[have..]);
         buffer.truncate(have + read.as_ref().map_or(0, |read| *read));
-        if read? == 0 {
-            return Ok(None);
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -83,7 +104,7 @@ impl Child {
             Request::Unit { pts_us, is_key, damaged, data } => {
                 let mut pictures = 0_u8;
                 if let Some(decoder) = &mut self.decoder {
-                    decoder.send(&mut Packet::copy(&data), Unit { pts_us, is_key, damaged });
+                    decoder.send(&mut Packet::copy(&data), Unit { pts_us, is_key, damaged })?;
                     while let Some(picture) = decoder.receive()? {
                         let picture = Rc::new(picture);
                         pictures = pictures.saturating_add(1);

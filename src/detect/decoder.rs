@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use ffmpeg_next::codec::{self, Id};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
+use ffmpeg_next::util::error::ENOMEM;
 use ffmpeg_next::{Dictionary, Packet, Rational, color, frame, threading};
 
 use crate::camera::packet::VideoCodec;
@@ -34,6 +35,18 @@ pub enum DecoderError {
 
 fn refused(action: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> DecoderError {
     move |source| DecoderError::Refused { action, source }
+}
+
+/// Looks up and sets up all that libavcodec does once in a process, while the process may still do what it likes.
+/// What is missing will be said when it is asked for.
+pub(crate) fn prepare() {
+    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+    drop((Decoder::new(VideoCodec::H264), Decoder::new(VideoCodec::H265)));
+    let mut grey = frame::Video::new(Pixel::YUV420P, 64, 64);
+    for plane in 0..grey.planes() {
+        grey.data_mut(plane).fill(128);
+    }
+    drop(jpeg(&Picture { frame: grey, pts_us: 0, corrupt: false }, 32));
 }
 
 /// What is known of an access unit before it is decoded.
@@ -116,8 +129,9 @@ impl Decoder {
         Ok(Self { inner, pending: VecDeque::new(), broken: true, frame: frame::Video::empty() })
     }
 
-    /// Hands an access unit in. Damage is noted, not returned: a broken unit is a normal case.
-    pub(crate) fn send(&mut self, packet: &mut Packet, unit: Unit) {
+    /// Hands an access unit in. Damage is noted, not returned: a broken unit is a normal case. Want of memory is returned:
+    /// it would last, and each unit after it would seem broken.
+    pub(crate) fn send(&mut self, packet: &mut Packet, unit: Unit) -> Result<(), DecoderError> {
         self.broken = unit.damaged || (self.broken && !unit.is_key);
         packet.set_pts(Some(unit.pts_us));
         packet.set_dts(None);
@@ -125,9 +139,13 @@ impl Decoder {
             self.pending.pop_front();
         }
         self.pending.push_back((unit.pts_us, !self.broken));
-        if self.inner.send_packet(packet).is_err() {
+        if let Err(error) = self.inner.send_packet(packet) {
+            if is_want_of_memory(error) {
+                return Err(refused("find memory for a picture")(error));
+            }
             self.mistrust();
         }
+        Ok(())
     }
 
     /// No more comes; what is held back can be received.
@@ -138,8 +156,8 @@ impl Decoder {
 
     /// The next picture in order of presentation, if one is ready.
     pub(crate) fn receive(&mut self) -> Result<Option<Picture>, DecoderError> {
-        if self.inner.receive_frame(&mut self.frame).is_err() {
-            return Ok(None);
+        if let Err(error) = self.inner.receive_frame(&mut self.frame) {
+            return if is_want_of_memory(error) { Err(refused("find memory for a picture")(error)) } else { Ok(None) };
         }
         let format = self.frame.format();
         if !matches!(format, Pixel::YUV420P | Pixel::YUVJ420P) {
@@ -167,6 +185,10 @@ impl Decoder {
             *believed = false;
         }
     }
+}
+
+fn is_want_of_memory(error: ffmpeg_next::Error) -> bool {
+    error == ffmpeg_next::Error::Other { errno: ENOMEM }
 }
 
 /// A picture as a baseline JPEG, at most `max_width` pixels wide, never enlarged.

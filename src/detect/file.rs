@@ -118,8 +118,8 @@ pub fn motion(path: &Path, settings: &Motion) -> Result<Report, FileError> {
         last_us = pts_us.saturating_add(packet.duration().max(0)).max(last_us);
         let unit = Unit { pts_us, is_key: packet.is_key(), damaged: packet.is_corrupt() };
         looking.report.frames_total += 1;
-        looking.decoder.send(&mut packet, unit);
-        looking.drain().map_err(|source| FileError::Decode { path: name.clone(), source })?;
+        let sent = looking.decoder.send(&mut packet, unit);
+        sent.and_then(|()| looking.drain()).map_err(|source| FileError::Decode { path: name.clone(), source })?;
     }
     looking.decoder.finish();
     looking.drain().map_err(|source| FileError::Decode { path: name, source })?;

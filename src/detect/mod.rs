@@ -1,8 +1,8 @@
 //! From packets to events: the decoder process, the background model, the trigger.
 //!
-//! libavcodec runs in a child process per camera ([`child`]), which the daemon's side ([`task`]) feeds over a bounded
-//! pipe and restarts when it dies. Grids of block means come back; what they mean is decided here, in pure Rust
-//! ([`model`], [`trigger`]). Recording never waits for any of this.
+//! libavcodec runs in a child process per camera ([`child`]), which can do nothing but decode ([`sandbox`]). The daemon's
+//! side ([`task`]) feeds it over a bounded pipe and restarts it when it dies. Grids of block means come back; what they
+//! mean is decided here, in pure Rust ([`model`], [`trigger`]). Recording never waits for any of this.
 
 pub mod annex_b;
 mod backlog;
@@ -14,7 +14,7 @@ pub mod grid;
 pub mod model;
 mod process;
 pub mod protocol;
-mod sandbox;
+pub mod sandbox;
 pub mod sps;
 pub mod task;
 mod timeline;

@@ -1,8 +1,10 @@
 //! A decoder process as the daemon sees it: two pipes, a backlog, and a kill.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,8 +16,8 @@ use crate::detect::protocol::{self, Message, Reply, Request};
 /// A running decoder process; killed when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
-    // Held for its kill on drop.
-    _child: Child,
+    // Killed when dropped.
+    child: Child,
     stdin: ChildStdin,
     stdout: ChildStdout,
     stderr: Option<ChildStderr>,
@@ -35,14 +37,18 @@ pub(super) enum Step {
 }
 
 const READ: usize = 64 << 10;
+/// From the end of a process's last pipe until the kernel says how it ended.
+const LAST_WORD: Duration = Duration::from_millis(200);
 const LONGEST_COMPLAINT: usize = 400;
 
 impl Process {
-    /// Starts `exe decoder` with an empty environment.
+    /// Starts `exe decoder` with an empty environment, in a process group of its own: Ctrl-C in the daemon's terminal is for
+    /// the daemon, which then stops its decoders when nothing needs them any more.
     pub(super) fn start(exe: &Path) -> io::Result<Self> {
         let mut child = Command::new(exe)
             .arg("decoder")
             .env_clear()
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -53,7 +59,7 @@ impl Process {
             stdin: child.stdin.take().ok_or_else(missing)?,
             stdout: child.stdout.take().ok_or_else(missing)?,
             stderr: child.stderr.take(),
-            _child: child,
+            child,
             outgoing: BytesMut::new(),
             incoming: BytesMut::new(),
             complaint: BytesMut::new(),
@@ -77,7 +83,7 @@ impl Process {
         let has_words = self.stderr.is_some();
         tokio::select! {
             read = self.stdout.read_buf(&mut self.incoming) => match read? {
-                0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended")),
+                0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, how_it_ended(&mut self.child).await)),
                 _ => Ok(Step::Moved),
             },
             written = self.stdin.write_buf(&mut self.outgoing), if self.outgoing.has_remaining() => {
@@ -94,6 +100,16 @@ impl Process {
                 Ok(Step::Complaint(words))
             }
         }
+    }
+}
+
+async fn how_it_ended(child: &mut Child) -> String {
+    match tokio::time::timeout(LAST_WORD, child.wait()).await {
+        Ok(Ok(status)) if status.signal() == Some(libc::SIGSYS) => {
+            format!("it tried to do what a decoder may not do ({status})")
+        }
+        Ok(Ok(status)) => format!("it ended ({status})"),
+        _ => "it closed its pipe".to_owned(),
     }
 }
 

@@ -7,8 +7,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::camera::packet::VideoCodec;
 use crate::detect::grid::Shape;
+use crate::detect::sandbox::Level;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER: usize = 8;
 
 /// The largest access unit that is decoded, in bytes.
@@ -86,6 +87,8 @@ pub enum Which {
 /// What a decoder answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// It has started. Comes first, unasked, before it has read anything, and only then.
+    Ready(Level),
     /// A picture to look at.
     Look {
         /// Its presentation time, as it came with its unit.
@@ -161,6 +164,7 @@ fn put_message(out: &mut BytesMut, kind: u8, length: usize, body: impl FnOnce(&m
 const PARAMETERS: u8 = 1;
 const UNIT: u8 = 2;
 const PICTURE: u8 = 3;
+const READY: u8 = 64;
 const LOOK: u8 = 65;
 const DONE: u8 = 66;
 const JPEG: u8 = 67;
@@ -245,6 +249,10 @@ impl Message for Request {
 impl Message for Reply {
     fn put(&self, out: &mut BytesMut) {
         match self {
+            Self::Ready(level) => put_message(out, READY, 2, |out| {
+                out.put_u8(u8::from(level.seccomp));
+                out.put_u8(level.landlock);
+            }),
             Self::Look { pts_us, corrupt, shape, cells } => {
                 put_message(out, LOOK, LOOK_HEAD + 2 * cells.len(), |out| {
                     out.put_i64_le(*pts_us);
@@ -272,6 +280,7 @@ impl Message for Reply {
 
     fn limit(kind: u8) -> Option<usize> {
         match kind {
+            READY => Some(2),
             LOOK => Some(LOOK_HEAD + 2 * MAX_CELLS),
             DONE => Some(1),
             JPEG => Some(4 + MAX_JPEG),
@@ -283,6 +292,14 @@ impl Message for Reply {
     fn read(kind: u8, mut body: Bytes) -> Result<Self, ProtocolError> {
         let bad = ProtocolError::Body(kind);
         match kind {
+            READY if body.len() == 2 => {
+                let seccomp = match body.get_u8() {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(bad),
+                };
+                Ok(Self::Ready(Level { seccomp, landlock: body.get_u8() }))
+            }
             LOOK if body.len() >= LOOK_HEAD => {
                 let (pts_us, flags) = (body.get_i64_le(), body.get_u8());
                 let [width, height, cell] = [(); 3].map(|()| u32::from(body.get_u16_le()));
@@ -339,6 +356,7 @@ mod tests {
         there_and_back(&Request::Parameters { codec: VideoCodec::H265, sets: Bytes::from_static(b"sets") });
         there_and_back(&Request::Unit { pts_us: -7, is_key: true, damaged: true, data: Bytes::from_static(b"x") });
         there_and_back(&Request::Picture { tag: 3, which: Which::Look(9), max_width: 640 });
+        there_and_back(&Reply::Ready(Level { seccomp: true, landlock: 7 }));
         there_and_back(&Reply::Look { pts_us: 5, corrupt: true, shape, cells: Vec::new() });
         there_and_back(&Reply::Look { pts_us: 5, corrupt: false, shape, cells: vec![77; shape.cells()] });
         there_and_back(&Reply::Done { pictures: 2 });

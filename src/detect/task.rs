@@ -19,6 +19,7 @@ use crate::config::settings::Motion;
 use crate::detect::event::MotionEvent;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
+use crate::detect::sandbox::Level;
 use crate::detect::watcher::Watcher;
 use crate::detect::{annex_b, sps};
 use crate::units::{CameraId, EventId};
@@ -54,9 +55,15 @@ pub struct Counters {
     /// Decoder processes that had to be started again after a failure.
     pub restarts: AtomicU64,
     trouble: Mutex<Option<String>>,
+    confined: Mutex<Option<Level>>,
 }
 
 impl Counters {
+    /// How far the decoder process is confined; `None` before the first has started.
+    pub fn confined(&self) -> Option<Level> {
+        *self.confined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Why nothing is looked at, in words for the household; `None` while all is well.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -67,9 +74,15 @@ impl Counters {
     }
 }
 
-/// The decoder is killed when it owes an answer for so long.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause after the first failure; doubles up to the longest.
+/// From a decoder's start to its first word: mostly the loading of libav from a card that may be slow.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// After that, the decoder is killed when it owes an answer for so long. Most answers take a hundredth of a second, and the
+/// largest key frame on a small machine less than one. With no pause after a first failure and a key frame every two seconds, as cameras
+/// send them, detection is back within five seconds of whatever stopped it.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+/// Each failure doubles it up to this, in case the machine is merely slow.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+/// Before the second start after a failure; there is no pause before the first. Doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A decoder that ran so long had nothing wrong with it.
@@ -94,7 +107,8 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         counters,
         running: None,
         refused: None,
-        pause: FIRST_PAUSE,
+        pause: Duration::ZERO,
+        patience: FIRST_PATIENCE,
         not_before: Instant::now(),
         session: None,
     };
@@ -131,6 +145,8 @@ enum Asked {
 struct Running {
     process: Process,
     parameters: VideoParameters,
+    /// Whether it has said its first word.
+    is_ready: bool,
     since: Instant,
     /// When it last answered, or began to owe an answer.
     heard: Instant,
@@ -168,6 +184,7 @@ struct Feeder<R, O> {
     /// Parameters that cannot be decoded: said once, not at each packet.
     refused: Option<VideoParameters>,
     pause: Duration,
+    patience: Duration,
     not_before: Instant,
     session: Option<u64>,
 }
@@ -258,6 +275,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         self.running = Some(Running {
             process,
             parameters: video.clone(),
+            is_ready: false,
             since: now,
             heard: now,
             asked: VecDeque::new(),
@@ -296,7 +314,20 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
 
     fn take(&mut self, reply: Reply) -> Result<(), String> {
         let Some(running) = &mut self.running else { return Ok(()) };
+        if running.is_ready == matches!(reply, Reply::Ready(_)) {
+            return Err("the decoder did not begin with how it is confined, and with that once".to_owned());
+        }
         match reply {
+            Reply::Ready(level) => {
+                running.is_ready = true;
+                let before = self.counters.confined.lock().unwrap_or_else(PoisonError::into_inner).replace(level);
+                // Said once, not at each start of another process on the same kernel.
+                if before != Some(level) && level.is_full() {
+                    tracing::info!("the decoder process is {level}");
+                } else if before != Some(level) {
+                    tracing::warn!("the decoder process is {level}");
+                }
+            }
             Reply::Done { pictures } => {
                 if !running.process.backlog.answered() {
                     return Err("the decoder answered what it was not asked".to_owned());
@@ -337,28 +368,36 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
     fn fail(&mut self, why: &str) {
         let now = Instant::now();
         if self.running.take().is_some_and(|running| now - running.since >= HEALTHY) {
-            self.pause = FIRST_PAUSE;
+            (self.pause, self.patience) = (Duration::ZERO, FIRST_PATIENCE);
         }
         tracing::warn!(why, pause_s = self.pause.as_secs(), "motion is not looked for until the decoder is back");
         self.counters.restarts.fetch_add(1, Ordering::Relaxed);
         self.counters.set_trouble(Some(why.to_owned()));
         self.not_before = now + self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
         self.watcher.end();
     }
 
     /// When something must have happened.
     fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let answer =
-            self.running.as_ref().filter(|running| running.owes()).map_or(far, |running| running.heard + PATIENCE);
+        let answer = self.running.as_ref().filter(|running| running.owes());
+        let answer = answer.map_or(far, |running| running.heard + self.patience_with(running));
         answer.min(self.watcher.last_look().map_or(far, |look| look + BLIND))
+    }
+
+    fn patience_with(&self, running: &Running) -> Duration {
+        if running.is_ready { self.patience } else { START_PATIENCE }
     }
 
     fn overdue(&mut self) {
         let now = Instant::now();
-        if self.running.as_ref().is_some_and(|running| running.owes() && now >= running.heard + PATIENCE) {
-            self.fail(&format!("the decoder process did not answer for {} seconds", PATIENCE.as_secs()));
+        if let Some(running) = self.running.as_ref().filter(|running| running.owes()) {
+            let patience = self.patience_with(running);
+            if now >= running.heard + patience {
+                self.fail(&format!("the decoder process did not answer for {patience:?}"));
+            }
         }
         if self.watcher.last_look().is_some_and(|look| now >= look + BLIND) {
             self.watcher.end();

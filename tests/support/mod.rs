@@ -138,6 +138,11 @@ impl Daemon {
         self.dir.path().join("storage")
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("config.toml")

@@ -245,12 +245,14 @@ impl Playing {
         if self.parameters.is_none() || frame.has_new_parameters() {
             self.refresh().map_err(Trouble::Lost)?;
         }
-        let whole = frame.loss() == 0 || self.parameters.as_ref().is_some_and(|p| begins(p.video.codec, frame.data()));
+        let codec = self.parameters.as_ref().map(|parameters| parameters.video.codec);
+        let whole = frame.loss() == 0 || codec.is_some_and(|codec| begins(codec, frame.data()));
+        let is_irap = codec == Some(VideoCodec::H265) && is_irap(frame.data());
         Ok(Frame {
             track: Track::Video,
             parameters: self.parameters.clone(),
             pts: ticks(frame.timestamp()),
-            is_key: frame.is_random_access_point() && whole,
+            is_key: (frame.is_random_access_point() || is_irap) && whole,
             lost: frame.loss().into(),
             data: Bytes::from(frame.into_data()),
         })
@@ -261,22 +263,37 @@ impl Playing {
 /// tells. In both codecs that is one bit, the first of the slice header (`first_mb_in_slice` = 0 as ue(v), H.264 7.3.3;
 /// `first_slice_segment_in_pic_flag`, H.265 7.3.6.1).
 fn begins(codec: VideoCodec, data: &[u8]) -> bool {
+    let header_len = match codec {
+        VideoCodec::H264 => 1,
+        VideoCodec::H265 => 2,
+    };
+    first_slice(codec, data).and_then(|slice| slice.get(header_len)).is_some_and(|byte| byte & 0x80 != 0)
+}
+
+/// Whether an H.265 access unit is an IRAP picture: IDR, BLA or CRA (NAL unit types 16 to 21, H.265 7.4.2.2). The library
+/// takes IDR alone for one, but encoders with open groups of pictures send CRA for hours.
+fn is_irap(data: &[u8]) -> bool {
+    let header = first_slice(VideoCodec::H265, data).and_then(|slice| slice.first());
+    header.is_some_and(|header| (16..=21).contains(&(header >> 1 & 63)))
+}
+
+/// The first NAL unit that is a slice, from its header on; `None` if there is none or the lengths do not fit.
+fn first_slice(codec: VideoCodec, data: &[u8]) -> Option<&[u8]> {
     let mut rest = data;
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let Ok(length) = usize::try_from(u32::from_be_bytes(*length)) else { return false };
-        let Some((unit, after)) = after.split_at_checked(length) else { return false };
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (unit, after) = after.split_at_checked(length)?;
         let header = unit.first().copied().unwrap_or_default();
-        let slice = match codec {
-            VideoCodec::H264 if (1..=5).contains(&(header & 31)) => unit.get(1),
-            VideoCodec::H265 if (header >> 1) & 63 < 32 => unit.get(2),
-            _ => {
-                rest = after;
-                continue;
-            }
+        let is_slice = match codec {
+            VideoCodec::H264 => (1..=5).contains(&(header & 31)),
+            VideoCodec::H265 => (header >> 1 & 63) < 32,
         };
-        return slice.is_some_and(|byte| byte & 0x80 != 0);
+        if is_slice {
+            return Some(unit);
+        }
+        rest = after;
     }
-    false
+    None
 }
 
 fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
@@ -321,6 +338,16 @@ impl Frames for Playing {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_clean_random_access_picture_is_a_place_to_begin() {
+        let unit = |kind: u8| [0, 0, 0, 3, kind << 1, 1, 0x80];
+        for (kind, begins) in [(1, false), (9, false), (16, true), (19, true), (20, true), (21, true), (22, false)] {
+            // Behind an access unit delimiter, as encoders send it.
+            let data = [&[0, 0, 0, 3, 35 << 1, 1, 0x50][..], &unit(kind)].concat();
+            assert_eq!(is_irap(&data), begins, "NAL unit type {kind}");
+        }
+    }
 
     #[test]
     fn a_picture_without_its_first_slice_is_no_place_to_begin() {
