@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Motion(Motion),
     /// Say everything that is wrong with a configuration file
     CheckConfig(CheckConfig),
+    /// Hold the index against the disk and say what is wrong
+    Check(Check),
     /// Manage who may sign in
     #[command(subcommand)]
     User(User),
@@ -142,6 +144,18 @@ pub(crate) struct CheckConfig {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = "/etc/hearthwatch/config.toml")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Mend what can be mended; the daemon must be stopped, and no footage is removed
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// One JSON object instead of a line a finding
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 }
 
 #[derive(Debug, Subcommand)]

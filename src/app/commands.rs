@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::cli::{self, Command};
 use crate::app::discovery::Among;
-use crate::app::{Failure, daemon, demo, lifecycle, user};
+use crate::app::{Failure, check, daemon, demo, lifecycle, user};
 use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope};
 use crate::config::settings::CameraUrl;
 use crate::units::{CameraId, Clock};
@@ -32,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Discover(options) => until_stopped(&clock.clone(), |stop| discover(options, stop)),
         Command::Motion(options) => motion(&options),
         Command::CheckConfig(options) => check_config(&options.file),
+        Command::Check(options) => check::run(&options, &clock),
         Command::User(command) => user::run(command),
         Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }

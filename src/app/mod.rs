@@ -1,6 +1,7 @@
 //! Wiring: the commands, the daemon's life, the supervision of its tasks and threads. The only place that starts any.
 
 mod camera;
+mod check;
 mod cli;
 mod commands;
 mod daemon;

@@ -155,6 +155,16 @@ impl Footage {
         Self::with_marker(path, Folder::open(path).map_err(missing)?)
     }
 
+    /// Whether a daemon records into that folder now: asks for its lock, shared, and gives it back at once.
+    pub fn is_in_use(path: &Path) -> Result<bool, StorageError> {
+        let beside = Self::open_beside(path)?;
+        match rustix::fs::flock(&beside.0.marker, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false), // given back when `beside` closes the file
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(StorageError::Io { path: path.to_owned(), source: error.into() }),
+        }
+    }
+
     fn with_marker(path: &Path, folder: Folder) -> Result<Self, StorageError> {
         let io = |source| StorageError::Io { path: path.to_owned(), source };
         let marker = folder.file(Path::new(marker::NAME)).map_err(|source| match source.kind() {

@@ -49,6 +49,9 @@ const END_OPEN: &str = "UPDATE events SET end_us = max(start_us, min(?1, coalesc
             ORDER BY segments.start_us DESC LIMIT 1), start_us)))
     WHERE end_us IS NULL";
 
+const WITH_THUMBNAIL: &str = "SELECT camera, id FROM events WHERE has_thumbnail = 1 ORDER BY id";
+const FORGET_THUMBNAIL: &str = "UPDATE events SET has_thumbnail = 0 WHERE id = ?1";
+
 /// An event, with what the household made of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRow {
@@ -193,6 +196,16 @@ pub fn remove(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<bool> {
 pub fn end_open(tx: &Transaction<'_>, now: UtcMicros) -> rusqlite::Result<usize> {
     tx.execute("DELETE FROM removed_events", [])?;
     tx.execute(END_OPEN, [now])
+}
+
+/// Every event that should have a thumbnail file, and its camera; for checking the index against the disk.
+pub fn with_thumbnail(conn: &Connection) -> rusqlite::Result<Vec<(CameraId, EventId)>> {
+    conn.prepare(WITH_THUMBNAIL)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// The event's thumbnail file is gone.
+pub fn forget_thumbnail(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<()> {
+    tx.execute(FORGET_THUMBNAIL, [id]).map(drop)
 }
 
 #[cfg(test)]

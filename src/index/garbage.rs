@@ -1,12 +1,13 @@
 //! Files whose row is gone: unlinked and synced first, forgotten then. A start finishes what a power cut interrupted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
 use crate::units::{ByteLen, CameraId, EventId};
 
 const PENDING: &str = "SELECT id, camera, path, event, size_bytes FROM garbage ORDER BY id LIMIT ?1";
+const HOLDS: &str = "SELECT 1 FROM garbage WHERE path = ?1";
 const DONE: &str = "DELETE FROM garbage WHERE id = ?1";
 
 /// A file to remove.
@@ -54,6 +55,12 @@ pub fn pending(conn: &Connection, limit: u32) -> rusqlite::Result<Vec<GarbageRow
     rows.collect()
 }
 
+/// Whether that file waits to be removed: what has no row because of that must not get one again.
+pub fn holds(conn: &Connection, path: &Path) -> rusqlite::Result<bool> {
+    let Some(path) = path.to_str() else { return Ok(false) };
+    conn.prepare_cached(HOLDS)?.exists([path])
+}
+
 /// The file is gone and its folder synced; `false` if the row was gone already.
 pub fn done(tx: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
     Ok(tx.prepare_cached(DONE)?.execute([id])? == 1)
@@ -76,8 +83,10 @@ mod tests {
         let rows = pending(&tx, 10).unwrap();
         assert_eq!(rows[0].what, Garbage::Segment { path: "footage/porch/a.mp4".into(), size: ByteLen(5) });
         assert_eq!(rows[1].what, Garbage::Thumbnail { event: EventId::from_random([1, 2, 3, 4, 5, 6, 7, 8]) });
+        let is_held = ["footage/porch/a.mp4", "footage/porch/b.mp4"].map(|path| holds(&tx, Path::new(path)).unwrap());
+        assert_eq!(is_held, [true, false]);
         assert_eq!((done(&tx, rows[0].id), done(&tx, rows[0].id)), (Ok(true), Ok(false)));
         assert_eq!(pending(&tx, 10).unwrap(), rows[1..]);
-        testing::assert_no_scan(&[DONE]);
+        testing::assert_no_scan(&[DONE, HOLDS]);
     }
 }

@@ -6,10 +6,13 @@
 //!
 //! It never caches: every question about a person goes to the database, so that a right taken away is gone.
 
+pub mod adoption;
 pub mod audit;
 pub mod cameras;
+pub mod check;
 mod column;
 pub mod events;
+pub mod finding;
 pub mod gaps;
 pub mod garbage;
 pub mod installation;

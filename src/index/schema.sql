@@ -78,7 +78,7 @@ CREATE TABLE segments (
   end_us INTEGER NOT NULL CHECK (end_us >= start_us), -- the end of the last picture, excluded
   path TEXT NOT NULL UNIQUE                           -- relative to the storage folder, below footage/<camera>/
     CHECK (path LIKE 'footage/%' AND path NOT LIKE '%/../%'),
-  size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0), -- of the file
+  size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0), -- of the file, up to its last whole fragment
   pictures INTEGER NOT NULL CHECK (pictures >= 0),    -- how many are in it
   codecs TEXT NOT NULL,                               -- RFC 6381, comma separated
   width INTEGER NOT NULL CHECK (width >= 0),          -- of the picture, in pixels

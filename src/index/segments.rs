@@ -174,6 +174,11 @@ fn by_day(spans: impl Iterator<Item = UtcSpan>) -> Vec<Day> {
     days
 }
 
+/// Takes a row out and leaves its file alone, unlike [`remove`]: for a row that its file contradicts. `false` if there is none.
+pub fn forget(tx: &Transaction<'_>, id: SegmentId) -> rusqlite::Result<bool> {
+    Ok(tx.prepare_cached(REMOVE)?.execute([id])? == 1)
+}
+
 /// Makes a segment's file garbage: its row goes, and its path waits in [`crate::index::garbage`] to be unlinked. `false` if
 /// there is no such segment.
 pub fn remove(tx: &Transaction<'_>, id: SegmentId) -> rusqlite::Result<bool> {

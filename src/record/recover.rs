@@ -110,8 +110,8 @@ fn decide(evidence: Evidence) -> Result<Decision, String> {
     Ok(Decision::Adopt { segment, cut_to: is_part.then_some(ByteLen(file.intact_len)) })
 }
 
-/// The row that the file says it should have.
-fn segment(file: &SegmentFile, found: Found, installation: InstallationId) -> Result<ClosedSegment, String> {
+/// The row that the file says it should have. Its size ends with the last whole fragment; an error says why there is none.
+pub(crate) fn segment(file: &SegmentFile, found: Found, installation: InstallationId) -> Result<ClosedSegment, String> {
     let provenance = file.provenance.as_ref().ok_or("it does not say whose it is")?;
     if provenance.installation != installation {
         return Err(format!("it belongs to another installation, {}", provenance.installation));
@@ -135,7 +135,7 @@ fn segment(file: &SegmentFile, found: Found, installation: InstallationId) -> Re
         camera: CameraId::clone(&provenance.camera),
         span: UtcSpan::new(provenance.start, end).ok_or("its times are none")?,
         path: found.path,
-        size: found.size,
+        size: ByteLen(file.intact_len),
         pictures: u32::try_from(pictures).unwrap_or(u32::MAX),
         codecs: names.join(","),
         width: file.video.width,

@@ -98,22 +98,44 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it with these cameras on a free port and waits until it serves.
     pub(crate) fn start(cameras: &str) -> Self {
+        Self::start_with("", cameras)
+    }
+
+    /// The same with more lines in `[storage]`.
+    pub(crate) fn start_with(storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let config = format!(
-            "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
+            "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n{storage}\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
             dir.path().join("storage").display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        let child = Command::new(HEARTHWATCH)
-            .args(["run", "--config"])
-            .arg(dir.path().join("config.toml"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("the daemon starts");
-        within(Duration::from_secs(20), "the daemon serves", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { child, dir, origin: format!("http://127.0.0.1:{port}") }
+        let daemon = Self { child: run(dir.path()), dir, origin: format!("http://127.0.0.1:{port}") };
+        daemon.serves();
+        daemon
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn serves(&self) {
+        let address = self.origin.strip_prefix("http://").expect("an origin");
+        within(Duration::from_secs(20), "the daemon serves", || std::net::TcpStream::connect(address).ok());
+    }
+
+    /// As if the plug were pulled, but for what the kernel still holds: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is running");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Starts it once more, on the same folder and port; it may not serve yet.
+    pub(crate) fn start_again(&mut self) {
+        self.child = run(self.dir.path());
+    }
+
+    /// The storage folder.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.dir.path().join("storage")
     }
 
     /// Its process.
@@ -159,6 +181,12 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn run(dir: &Path) -> Child {
+    let mut command = Command::new(HEARTHWATCH);
+    command.args(["run", "--config"]).arg(dir.join("config.toml")).stdin(Stdio::null());
+    command.spawn().expect("the daemon starts")
 }
 
 /// `hearthwatch fake-camera` on a free port; killed when dropped.
