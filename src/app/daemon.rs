@@ -20,6 +20,7 @@ use crate::config;
 use crate::config::changes::Changes;
 use crate::config::settings::{Settings, Tls};
 use crate::disk::{self, Footage};
+use crate::index::adoption::{self, RecordedUntil};
 use crate::index::{self, Readers, Writer};
 use crate::media::live::Rings;
 use crate::record::OpenSegments;
@@ -172,29 +173,36 @@ async fn open(
 
 /// Enters what the last life left on disk without a row: the newest minutes after a crash; everything, if the index was lost.
 async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<(), Failure> {
-    let mut newest = HashMap::new();
-    for camera in readers.read(index::cameras::list).await? {
-        let id = camera.id.clone();
-        if let Some(segment) = readers.read(move |conn| index::segments::newest(conn, &id)).await? {
-            newest.insert(camera.id, segment.span.start().minus(ADOPT_BACK));
-        }
-    }
     let (footage, writer, readers) = (footage.clone(), writer.clone(), readers.clone());
     let adopting = move || -> Result<(), Failure> {
+        let mut newest = HashMap::new();
+        for camera in readers.read_blocking(index::cameras::list)? {
+            if let Some(segment) = readers.read_blocking(|conn| index::segments::newest(conn, &camera.id))? {
+                newest.insert(camera.id, segment.span.start().minus(ADOPT_BACK));
+            }
+        }
         // What is much older than the newest row was entered long ago; `check --repair` looks at all of it.
         let is_old = |path: &Path| {
             let (camera, day) = disk::camera_and_day(path)?;
             Some(day < *newest.get(&camera)?)
         };
-        let has_row = |path: &Path| {
+        // A file that waits to be removed must not get its row back. If the index does not answer, nothing is entered.
+        let is_known = |path: &Path| {
             is_old(path) == Some(true)
-                || readers.read_blocking(|conn| index::segments::by_path(conn, path)).is_ok_and(|row| row.is_some())
+                || readers
+                    .read_blocking(|conn| {
+                        Ok(index::segments::by_path(conn, path)?.is_some() || index::garbage::holds(conn, path)?)
+                    })
+                    .unwrap_or(true)
         };
-        for outcome in recover::adopt(&footage, has_row) {
+        let mut until = readers.read_blocking(RecordedUntil::read)?;
+        for outcome in recover::adopt(&footage, is_known) {
             match outcome {
                 Outcome::Adopted(segment) => {
-                    tracing::info!(camera = %segment.camera, path = %segment.path.display(), "footage without a row was found and entered");
-                    writer.write_blocking(move |tx| index::segments::insert(tx, &segment))?;
+                    let path = segment.path.display().to_string();
+                    tracing::info!(camera = %segment.camera, path, "footage without a row was found and entered");
+                    let before = until.before(&segment);
+                    writer.write_blocking(move |tx| adoption::enter(tx, &segment, before))?;
                 }
                 Outcome::Removed(path) => tracing::debug!(path = %path.display(), "an empty file was removed"),
                 Outcome::Left { path, why } => tracing::warn!(path = %path.display(), why, "a file was left as it is"),
