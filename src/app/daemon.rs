@@ -151,9 +151,18 @@ async fn open(
     let (writer_thread, writer, readers) = index::open(&footage.path().join(INDEX))?;
     let writer_thread =
         std::thread::Builder::new().name("index".to_owned()).spawn(move || writer_thread.run()).context("no thread")?;
+    let installation = footage.installation();
+    if writer.write(move |tx| index::installation::bind(tx, installation)).await? != installation {
+        return Err(Failure::Failed(anyhow!(
+            "the index in {} belongs to another storage folder; move {INDEX} away, and `hearthwatch check --repair` makes a \
+             new one from the footage",
+            footage.path().display()
+        )));
+    }
     let now = clock.now();
-    writer.write(move |tx| index::events::end_open(tx, now)).await?;
     adopt(&footage, &writer, &readers).await?;
+    // After that: an event that was open ends where its camera's footage does.
+    writer.write(move |tx| index::events::end_open(tx, now)).await?;
     let over_tls = settings.web.tls == Tls::Auto;
     let (sender, settings) = watch::channel(Arc::new(settings));
     let site = SiteParts {
