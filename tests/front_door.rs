@@ -73,7 +73,7 @@ fn a_link_signs_in_once_and_looking_at_it_does_not_use_it_up() {
     let household = Household::new();
     let path = format!("/sign-in/{}", household.link.expose());
     for _ in 0..2 {
-        let page = household.ask("GET", &path, &[], b"");
+        let page = household.ask("GET", &path, &[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")], b"");
         assert!(page.status == 200 && page.header("set-cookie").is_none() && page.text().contains("<button"));
     }
     let origin = household.origin();
@@ -81,6 +81,17 @@ fn a_link_signs_in_once_and_looking_at_it_does_not_use_it_up() {
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
     assert_eq!(household.get(&token_of(&answer), "/").status, 200);
     assert_eq!(household.ask("POST", &path, &[("Origin", &origin)], b"").status, 401);
+}
+
+#[test]
+fn a_program_is_signed_in_by_opening_the_link_once() {
+    let household = Household::new();
+    let path = format!("/sign-in/{}", household.link.expose());
+    assert!(household.ask("HEAD", &path, &[], b"").header("set-cookie").is_none(), "HEAD uses nothing up");
+    let answer = household.ask("GET", &path, &[("Accept", "*/*")], b"");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
+    assert_eq!(household.get(&token_of(&answer), "/").status, 200);
+    assert_eq!(household.ask("GET", &path, &[("Accept", "*/*")], b"").status, 401);
 }
 
 #[test]

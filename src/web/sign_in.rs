@@ -6,8 +6,8 @@ use askama::Template;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -119,7 +119,20 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// `GET /sign-in/{token}`: a page with a button, so that what merely fetches the link ahead does not use it up.
-pub(crate) async fn link_page(Path(token): Path<String>) -> Result<Response, Refusal> {
+///
+/// A browser gets a page that asks by POST, so that looking ahead at a link does not use it up. A program that opens the link
+/// and does not ask for a page (`curl -c jar LINK`) is signed in at once.
+pub(crate) async fn link_page(
+    site: State<Arc<Site>>,
+    peer: Extension<Peer>,
+    method: Method,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Result<Response, Refusal> {
+    let wants_page = headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/html"));
+    if method == Method::GET && !wants_page {
+        return by_link(site, peer, Path(token)).await;
+    }
     let token: Token = token.parse().map_err(|_| Refusal::NotFound)?;
     let page = SignInLinkPage { frame: Frame::outside("Welcome"), token: token.expose() };
     Ok(answer(StatusCode::OK, &page))
