@@ -1,6 +1,5 @@
 //! The daemon's whole life on one page: first what the others stand on; at the end, down the way of the data.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,16 +183,12 @@ async fn open(
 async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<(), Failure> {
     let (footage, writer, readers) = (footage.clone(), writer.clone(), readers.clone());
     let adopting = move || -> Result<(), Failure> {
-        let mut newest = HashMap::new();
-        for camera in readers.read_blocking(index::cameras::list)? {
-            if let Some(segment) = readers.read_blocking(|conn| index::segments::newest(conn, &camera.id))? {
-                newest.insert(camera.id, segment.span.start().minus(ADOPT_BACK));
-            }
-        }
+        let mut until = readers.read_blocking(RecordedUntil::read)?;
+        let at_start = until.clone();
         // What is much older than the newest row was entered long ago; `check --repair` looks at all of it.
         let is_old = |path: &Path| {
             let (camera, day) = disk::camera_and_day(path)?;
-            Some(day < *newest.get(&camera)?)
+            Some(day < at_start.of(&camera)?.minus(ADOPT_BACK))
         };
         // A file that waits to be removed must not get its row back. If the index does not answer, nothing is entered.
         let is_known = |path: &Path| {
@@ -204,7 +199,6 @@ async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<
                     })
                     .unwrap_or(true)
         };
-        let mut until = readers.read_blocking(RecordedUntil::read)?;
         for outcome in recover::adopt(&footage, is_known) {
             match outcome {
                 Outcome::Adopted(segment) => {

@@ -34,6 +34,11 @@ impl RecordedUntil {
         Ok(Self(until))
     }
 
+    /// Until when that camera was recorded; `None` if it has no rows.
+    pub fn of(&self, camera: &CameraId) -> Option<UtcMicros> {
+        self.0.get(camera).copied()
+    }
+
     /// The time between the footage of before and this segment, and notes that it is recorded until its end.
     pub fn before(&mut self, segment: &ClosedSegment) -> Option<UtcSpan> {
         let until = self.0.get_mut(&segment.camera)?;
