@@ -178,13 +178,16 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
 }
 
 /// Where the camera's footage ends, so that the time since then is listed as missing; unknown if the index does not answer.
+///
+/// A segment of this life may still wait for its row: after a change of the settings the newest one usually does.
 async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
+    let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
     let camera = id.clone();
     match shared.site.readers.read(move |conn| segments::newest(conn, &camera)).await {
-        Ok(newest) => newest.map(|segment| segment.span.end()),
+        Ok(newest) => newest.map(|segment| segment.span.end()).max(waiting),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");
-            None
+            waiting
         }
     }
 }

@@ -39,7 +39,8 @@ impl Feed {
     }
 }
 
-/// Writes reports in their order until every [`Feed`] is dropped; a report that cannot be written waits until it can.
+/// Writes reports in their order until every [`Feed`] is dropped; a report that cannot be written waits until it can, but one that
+/// contradicts a row is left out.
 pub(crate) async fn run(mut reports: mpsc::UnboundedReceiver<Report>, site: SiteParts) {
     while let Some(report) = reports.recv().await {
         let mut said = false;
@@ -50,6 +51,11 @@ pub(crate) async fn run(mut reports: mpsc::UnboundedReceiver<Report>, site: Site
             };
             match done {
                 Ok(()) => break,
+                // It would be refused for ever, and everything behind it would wait with it.
+                Err(error) if error.is_conflict() => {
+                    tracing::error!(%error, "the index refuses a row; `hearthwatch check` says what is wrong");
+                    break;
+                }
                 Err(error) => {
                     if !said {
                         tracing::error!(error = %error, "the index takes no rows; recording goes on, and they wait");
