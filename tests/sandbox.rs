@@ -58,9 +58,10 @@ fn kernel_has() -> (i64, bool) {
     (landlock, Path::new("/proc/sys/kernel/seccomp/actions_avail").exists())
 }
 
-/// A descriptor that every child inherits.
+/// A descriptor that every child inherits: the end of a pipe that can only be written to, as a log often is.
 fn leaked() -> OwnedFd {
-    rustix::io::dup(std::io::stderr()).expect("a copy that is not closed on exec")
+    let (_, end) = std::io::pipe().expect("a pipe");
+    rustix::io::dup(end).expect("a copy that is not closed on exec")
 }
 
 const ENDS_IT: [&str; 9] =

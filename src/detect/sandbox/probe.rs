@@ -224,10 +224,12 @@ fn map(protection: libc::c_int) -> io::Result<c_long> {
 fn descriptors() -> io::Result<()> {
     let mut denied = io::Error::from_raw_os_error(libc::EBADF);
     for fd in 3..4096 {
-        // Nothing is read: whether there is such a descriptor comes first.
-        match call(libc::SYS_read, [fd, 0, 0, 0]) {
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => denied = error,
-            _ => return Ok(()),
+        // Nothing is moved: whether there is such a descriptor comes first. A pipe's end allows only one of the two.
+        for how in [libc::SYS_read, libc::SYS_write] {
+            match call(how, [fd, 0, 0, 0]) {
+                Err(error) if error.raw_os_error() == Some(libc::EBADF) => denied = error,
+                _ => return Ok(()),
+            }
         }
     }
     Err(denied)
