@@ -104,8 +104,9 @@ CREATE TABLE gaps (
   camera TEXT NOT NULL REFERENCES cameras (id),       -- whose pictures are missing
   start_us INTEGER NOT NULL,                          -- from when
   end_us INTEGER NOT NULL CHECK (end_us >= start_us), -- to when, excluded
-  cause TEXT NOT NULL CHECK (cause IN ('camera_unreachable', 'camera_stalled', 'packet_loss', 'disk_slow', 'disk_error',
-    'restart'))                                       -- why
+  cause TEXT NOT NULL CHECK (cause IN ('camera_unreachable', 'camera_refused', 'wrong_password', 'bad_stream',
+    'camera_stalled', 'packet_loss', 'disk_slow', 'disk_full', 'disk_error', 'storage_missing', 'restart',
+    'power_cut', 'clock_set', 'paused'))              -- why
 ) STRICT;
 CREATE INDEX gaps_by_camera ON gaps (camera, start_us, end_us);
 CREATE INDEX gaps_by_length ON gaps (camera, end_us - start_us);

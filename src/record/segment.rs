@@ -77,38 +77,70 @@ pub struct Gap {
 pub enum GapCause {
     /// The camera could not be reached, or ended the connection.
     CameraUnreachable,
+    /// Whatever answered at the camera's address was not that camera.
+    CameraRefused,
+    /// The camera refused the name or the password.
+    WrongPassword,
+    /// The camera sent what cannot be recorded.
+    BadStream,
     /// The connection stood but no picture came.
     CameraStalled,
     /// RTP packets were lost, so pictures up to the next key frame were of no use.
     PacketLoss,
     /// The disk took no writes in time.
     DiskSlow,
+    /// The disk was full.
+    DiskFull,
     /// The disk refused a write.
     DiskError,
+    /// The disk for the footage was not there.
+    StorageMissing,
     /// The recorder itself was not running.
     Restart,
+    /// The machine went down without warning.
+    PowerCut,
+    /// The clock was set forward over a time that never was.
+    ClockSet,
+    /// Somebody of the household paused the camera.
+    Paused,
 }
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::CameraUnreachable,
+        Self::CameraRefused,
+        Self::WrongPassword,
+        Self::BadStream,
         Self::CameraStalled,
         Self::PacketLoss,
         Self::DiskSlow,
+        Self::DiskFull,
         Self::DiskError,
+        Self::StorageMissing,
         Self::Restart,
+        Self::PowerCut,
+        Self::ClockSet,
+        Self::Paused,
     ];
 
     /// The fixed name, as `camera_unreachable`.
     pub fn name(self) -> &'static str {
         match self {
             Self::CameraUnreachable => "camera_unreachable",
+            Self::CameraRefused => "camera_refused",
+            Self::WrongPassword => "wrong_password",
+            Self::BadStream => "bad_stream",
             Self::CameraStalled => "camera_stalled",
             Self::PacketLoss => "packet_loss",
             Self::DiskSlow => "disk_slow",
+            Self::DiskFull => "disk_full",
             Self::DiskError => "disk_error",
+            Self::StorageMissing => "storage_missing",
             Self::Restart => "restart",
+            Self::PowerCut => "power_cut",
+            Self::ClockSet => "clock_set",
+            Self::Paused => "paused",
         }
     }
 

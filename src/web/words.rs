@@ -128,11 +128,19 @@ pub(crate) fn stream(status: &StreamStatus) -> String {
 pub(crate) fn cause(cause: GapCause) -> &'static str {
     match cause {
         GapCause::CameraUnreachable => "the camera could not be reached",
+        GapCause::CameraRefused => "another device answered in its place",
+        GapCause::WrongPassword => "the camera refused the password",
+        GapCause::BadStream => "the camera sent something that cannot be recorded",
         GapCause::CameraStalled => "the camera sent no pictures",
         GapCause::PacketLoss => "pictures were lost on the network",
         GapCause::DiskSlow => "the disk was too slow",
+        GapCause::DiskFull => "the disk was full",
         GapCause::DiskError => "the disk refused to write",
+        GapCause::StorageMissing => "the disk for the footage was not there",
         GapCause::Restart => "the recorder was not running",
+        GapCause::PowerCut => "the power was cut",
+        GapCause::ClockSet => "the clock was set forward",
+        GapCause::Paused => "somebody paused the camera",
     }
 }
 
