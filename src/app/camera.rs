@@ -11,8 +11,8 @@ use tracing::Instrument as _;
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
 use crate::app::{random, task};
-use crate::camera::packet::{Packet, Track};
-use crate::camera::session::{self, Target};
+use crate::camera::packet::{Packet, Track, VideoCodec};
+use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
 use crate::index::segments;
@@ -126,6 +126,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         credentials: camera.credentials.clone(),
         transport: camera.transport,
         audio: camera.audio,
+        purpose: Purpose::Record,
     };
     let (mut main_detect, sub_detect) = match camera.detect_url {
         Some(_) => (None, Some(to_detector)),
@@ -149,10 +150,13 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
         let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Sub, &packet);
+            // What no browser plays is not offered: viewers get the main stream instead.
+            if packet.parameters.video.codec != VideoCodec::Jpeg {
+                rings.push(&camera_id, Stream::Sub, &packet);
+            }
             detector.push(packet);
         };
-        let target = Target { audio: false, ..target(url) };
+        let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
         tasks.spawn(
             session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink)
                 .instrument(tracing::info_span!("sub")),

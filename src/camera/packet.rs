@@ -13,6 +13,8 @@ pub enum VideoCodec {
     H264,
     /// H.265 / HEVC.
     H265,
+    /// Motion JPEG: each picture a whole JPEG, its own key frame. It is watched for motion, but no browser plays it.
+    Jpeg,
 }
 
 /// What must be known to decode or to file a video track. Equal parameters mean: the same init segment serves.
@@ -28,7 +30,7 @@ pub struct VideoParameters {
     pub height: u32,
     /// A whole ISO BMFF sample entry box (`avc1`, `hvc1`), header included.
     pub sample_entry: Bytes,
-    /// The parameter sets (VPS, SPS, PPS) in Annex B form, each behind a four-byte start code.
+    /// The parameter sets (VPS, SPS, PPS) in Annex B form, each behind a four-byte start code; none with JPEG.
     pub parameter_sets: Bytes,
 }
 
@@ -80,6 +82,7 @@ pub struct Packet {
     pub is_key: bool,
     /// RTP packets known to be lost since the previous packet of this track: this picture may be damaged if it is not 0.
     pub lost_before: u32,
-    /// MP4 form: for video each NAL unit behind its length in four bytes, parameter sets left out or in, as the camera sent.
+    /// MP4 form: for video each NAL unit behind its length in four bytes, parameter sets left out or in, as the camera sent; or
+    /// one JPEG.
     pub data: Bytes,
 }

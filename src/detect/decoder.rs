@@ -41,7 +41,7 @@ fn refused(action: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> DecoderEr
 /// What is missing will be said when it is asked for.
 pub(crate) fn prepare() {
     ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
-    drop((Decoder::new(VideoCodec::H264), Decoder::new(VideoCodec::H265)));
+    drop([VideoCodec::H264, VideoCodec::H265, VideoCodec::Jpeg].map(Decoder::new));
     let mut grey = frame::Video::new(Pixel::YUV420P, 64, 64);
     for plane in 0..grey.planes() {
         grey.data_mut(plane).fill(128);
@@ -97,11 +97,12 @@ pub(crate) struct Decoder {
 const MAX_PENDING: usize = 64;
 
 impl Decoder {
-    /// For Annex B access units whose parameter sets come with them.
+    /// For Annex B access units whose parameter sets come with them, or whole JPEGs.
     pub(crate) fn new(codec: VideoCodec) -> Result<Self, DecoderError> {
         let (id, action) = match codec {
             VideoCodec::H264 => (Id::H264, "decode H.264"),
             VideoCodec::H265 => (Id::HEVC, "decode H.265"),
+            VideoCodec::Jpeg => (Id::MJPEG, "decode Motion JPEG"),
         };
         let codec = codec::decoder::find(id).ok_or(DecoderError::Missing(action))?;
         Self::open(codec::Context::new_with_codec(codec), codec)
@@ -160,7 +161,8 @@ impl Decoder {
             return if is_want_of_memory(error) { Err(refused("find memory for a picture")(error)) } else { Ok(None) };
         }
         let format = self.frame.format();
-        if !matches!(format, Pixel::YUV420P | Pixel::YUVJ420P) {
+        // JPEG's two ways of RFC 2435; the luma is the same in each.
+        if !matches!(format, Pixel::YUV420P | Pixel::YUVJ420P | Pixel::YUVJ422P) {
             return Err(DecoderError::Format(format));
         }
         let pts_us = self.frame.pts().or_else(|| self.frame.timestamp()).unwrap_or(i64::MIN);

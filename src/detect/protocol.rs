@@ -50,7 +50,7 @@ pub enum Request {
     Parameters {
         /// How it is coded.
         codec: VideoCodec,
-        /// Annex B.
+        /// Annex B; empty with JPEG.
         sets: Bytes,
     },
     /// Decode this. Answered by at most one [`Reply::Look`] for each picture that comes out, then one [`Reply::Done`].
@@ -61,7 +61,7 @@ pub enum Request {
         is_key: bool,
         /// Whether parts are known to be lost.
         damaged: bool,
-        /// Annex B; on key frames the parameter sets come first.
+        /// Annex B, on key frames with the parameter sets first; or one JPEG.
         data: Bytes,
     },
     /// Make a JPEG. Answered by one [`Reply::Jpeg`].
@@ -183,6 +183,7 @@ impl Message for Request {
                 out.put_u8(match codec {
                     VideoCodec::H264 => 0,
                     VideoCodec::H265 => 1,
+                    VideoCodec::Jpeg => 2,
                 });
                 out.put_slice(sets);
             }),
@@ -220,6 +221,7 @@ impl Message for Request {
                 let codec = match body.get_u8() {
                     0 => VideoCodec::H264,
                     1 => VideoCodec::H265,
+                    2 => VideoCodec::Jpeg,
                     _ => return Err(bad),
                 };
                 Ok(Self::Parameters { codec, sets: body })

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::packet::{Packet, Track, VideoParameters};
+use crate::camera::packet::{Packet, Track, VideoCodec, VideoParameters};
 use crate::config::settings::Motion;
 use crate::detect::event::MotionEvent;
 use crate::detect::process::{Process, Step};
@@ -229,7 +229,10 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         }
         let sets: &[u8] = if packet.is_key { &video.parameter_sets } else { &[] };
         // A unit whose lengths do not add up goes nowhere, but its place in the stream is a hole.
-        let data = annex_b::from_mp4(sets, &packet.data).unwrap_or_default();
+        let data = match video.codec {
+            VideoCodec::H264 | VideoCodec::H265 => annex_b::from_mp4(sets, &packet.data).unwrap_or_default(),
+            VideoCodec::Jpeg => packet.data.clone(),
+        };
         if data.is_empty() {
             running.process.backlog.retract();
             return false;
@@ -248,7 +251,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         if Instant::now() < self.not_before {
             return false;
         }
-        let checked = sps::check(video.codec, &video.parameter_sets).map_err(|error| error.to_string());
+        let checked = match video.codec {
+            VideoCodec::H264 | VideoCodec::H265 => sps::check(video.codec, &video.parameter_sets),
+            VideoCodec::Jpeg => sps::check_size(video.width, video.height),
+        };
+        let checked = checked.map_err(|error| error.to_string());
         let checked = checked.and_then(|_| {
             if video.parameter_sets.len() > MAX_SETS {
                 Err("the stream's parameter sets are too long".to_owned())

@@ -133,7 +133,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
 fn stream_as_json(status: &StreamStatus) -> Value {
     let video = status.parameters.as_ref().map(|parameters| &parameters.video);
     json!({
-        "codec": video.map(|video| match video.codec { VideoCodec::H264 => "h264", VideoCodec::H265 => "h265" }),
+        "codec": video.map(|video| match video.codec { VideoCodec::H264 => "h264", VideoCodec::H265 => "h265", VideoCodec::Jpeg => "jpeg" }),
         "width": video.map(|video| video.width),
         "height": video.map(|video| video.height),
         "fps": status.pictures_per_second,

@@ -119,6 +119,7 @@ pub(crate) fn stream(status: &StreamStatus) -> String {
         match parameters.video.codec {
             crate::camera::packet::VideoCodec::H264 => "H.264",
             crate::camera::packet::VideoCodec::H265 => "H.265",
+            crate::camera::packet::VideoCodec::Jpeg => "Motion JPEG",
         }
     );
     words

@@ -50,6 +50,17 @@ pub struct Target {
     pub transport: Transport,
     /// Whether sound is wanted.
     pub audio: bool,
+    /// What its pictures are for.
+    pub purpose: Purpose,
+}
+
+/// What a stream's pictures are for, which decides how they may be coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be recorded and shown: H.264 or H.265.
+    Record,
+    /// To be watched for motion, and shown where a browser can: Motion JPEG as well.
+    Watch,
 }
 
 /// Runs one stream until `stop`: connects, hands each packet to `sink`, and connects again with growing waits.

@@ -16,11 +16,11 @@ use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use url::Url;
 
 use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
-use crate::camera::session::Target;
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge};
 use crate::camera::session::parameters;
 use crate::camera::session::source::{Frame, Frames, Source};
+use crate::camera::session::{Purpose, Target};
 use crate::config::settings::Transport;
 use crate::units::MediaTicks;
 
@@ -183,7 +183,7 @@ impl Source for Rtsp {
     }
 }
 
-/// Which of a camera's tracks are recorded.
+/// Which of a camera's tracks are used.
 struct Tracks {
     video: usize,
     audio: Option<(usize, AudioParameters)>,
@@ -191,8 +191,12 @@ struct Tracks {
 
 fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, CameraError> {
     let streams = session.streams();
-    let recordable = |name: &str| matches!(name, "h264" | "h265");
-    let video = streams.iter().position(|stream| stream.media() == "video" && recordable(stream.encoding_name()));
+    let usable = |name: &str| match name {
+        "h264" | "h265" => true,
+        "jpeg" => target.purpose == Purpose::Watch,
+        _ => false,
+    };
+    let video = streams.iter().position(|stream| stream.media() == "video" && usable(stream.encoding_name()));
     let Some(video) = video else {
         let codec = streams.iter().find(|stream| stream.media() == "video").map(retina::client::Stream::encoding_name);
         let codec = first_line(codec.unwrap_or("no pictures"));
@@ -266,6 +270,7 @@ fn begins(codec: VideoCodec, data: &[u8]) -> bool {
     let header_len = match codec {
         VideoCodec::H264 => 1,
         VideoCodec::H265 => 2,
+        VideoCodec::Jpeg => return data.starts_with(&[0xff, 0xd8]),
     };
     first_slice(codec, data).and_then(|slice| slice.get(header_len)).is_some_and(|byte| byte & 0x80 != 0)
 }
@@ -287,6 +292,7 @@ fn first_slice(codec: VideoCodec, data: &[u8]) -> Option<&[u8]> {
         let is_slice = match codec {
             VideoCodec::H264 => (1..=5).contains(&(header & 31)),
             VideoCodec::H265 => (header >> 1 & 63) < 32,
+            VideoCodec::Jpeg => return None,
         };
         if is_slice {
             return Some(unit);
@@ -375,6 +381,7 @@ mod tests {
             credentials: None,
             transport: Transport::Tcp,
             audio: false,
+            purpose: Purpose::Record,
         };
         let source = Rtsp::new(target("rtsp://localhost:8554/main"));
         for (control, same) in [
