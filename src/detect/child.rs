@@ -55,7 +55,9 @@ struct Child {
     newest: Option<Rc<Picture>>,
 }
 
-fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+/// Says how far it is confined, then answers each [`Request`] that comes until there are no more. Whatever the pictures do
+/// to the decoder is an answer too; an error means that a pipe broke or that the other end is not the daemon.
+pub fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     Reply::Ready(level).put(&mut outgoing);
     output.write_all(&outgoing)?;
