@@ -342,6 +342,13 @@ fn this_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_hearthwatch"))
 }
 
+/// Width and height, from a JPEG's frame header (ITU-T T.81 section B.2.2).
+fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+    let at = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0])?;
+    let [height, width] = [5, 7].map(|from| jpeg.get(at + from..at + from + 2));
+    Some((u16::from_be_bytes(width?.try_into().ok()?), u16::from_be_bytes(height?.try_into().ok()?)))
+}
+
 fn assert_one_event(events: &[MotionEvent]) {
     let last = events.last().expect("an event");
     assert!(events.iter().all(|event| event.id == last.id && event.start == last.start), "{events:?}");
@@ -350,7 +357,13 @@ fn assert_one_event(events: &[MotionEvent]) {
     assert!((7_800_000..8_800_000).contains(&start) && (12_000_000..13_700_000).contains(&end), "{start} to {end}");
     let thumbnails: Vec<_> = events.iter().filter_map(|event| event.thumbnail.as_ref()).collect();
     assert!(!thumbnails.is_empty() && thumbnails.iter().all(|jpeg| jpeg.starts_with(&[0xff, 0xd8])));
-    assert_eq!(events.iter().filter(|event| event.end.is_some() && event.thumbnail.is_none()).count(), 1);
+    let told_over = |event: &&MotionEvent| event.end.is_some() && event.thumbnail.is_none() && event.preview.is_none();
+    assert_eq!(events.iter().filter(told_over).count(), 1);
+    let previews: Vec<_> = events.iter().filter_map(|event| event.preview.as_ref()).collect();
+    let [preview] = previews[..] else { panic!("{} previews", previews.len()) };
+    // Five seconds make seven small pictures or so, one below the other.
+    let (width, height) = jpeg_size(preview).expect("a JPEG");
+    assert!(width == 160 && height % 90 == 0 && (4..=9).contains(&(height / 90)), "{width}x{height}");
 }
 
 #[tokio::test]

@@ -6,9 +6,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::detect::event::MotionEvent;
+use crate::disk::EventPicture;
 use crate::index;
 use crate::record::segment::Recorded;
 use crate::web::SiteParts;
@@ -95,13 +97,12 @@ async fn write_recorded(site: &SiteParts, recorded: &Recorded) -> Result<(), ind
 
 async fn write_motion(site: &SiteParts, event: &MotionEvent) -> Result<(), index::WriteError> {
     let mut event = event.clone();
-    if let Some(jpeg) = event.thumbnail.clone() {
-        let (footage, camera, id) = (site.footage.clone(), event.camera.clone(), event.id);
-        let written = tokio::task::spawn_blocking(move || footage.write_thumbnail(&camera, id, &jpeg)).await;
-        if let Err(error) = written.map_err(std::io::Error::other).and_then(|written| written) {
-            tracing::warn!(camera = %event.camera, event = %event.id, %error, "the event's picture could not be written");
-            event.thumbnail = None; // the event itself matters more
-        }
+    // The event itself matters more than its pictures.
+    if !write_picture(site, &event, EventPicture::Thumbnail, event.thumbnail.clone()).await {
+        event.thumbnail = None;
+    }
+    if !write_picture(site, &event, EventPicture::Preview, event.preview.clone()).await {
+        event.preview = None;
     }
     let (camera, is_over) = (event.camera.clone(), event.end.is_some());
     site.writer.write(move |tx| index::events::upsert(tx, &event)).await?;
@@ -109,4 +110,17 @@ async fn write_motion(site: &SiteParts, event: &MotionEvent) -> Result<(), index
         on_board.counters.events.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// Whether that picture of the event is on the disk now.
+async fn write_picture(site: &SiteParts, event: &MotionEvent, picture: EventPicture, jpeg: Option<Bytes>) -> bool {
+    let Some(jpeg) = jpeg else { return false };
+    let (footage, camera, id) = (site.footage.clone(), event.camera.clone(), event.id);
+    let written = tokio::task::spawn_blocking(move || footage.write_picture(&camera, id, picture, &jpeg)).await;
+    let written = written.map_err(std::io::Error::other).and_then(|written| written);
+    if let Err(error) = &written {
+        let picture = picture.name();
+        tracing::warn!(camera = %event.camera, event = %id, picture, %error, "a picture of an event could not be written");
+    }
+    written.is_ok()
 }

@@ -131,7 +131,7 @@ async fn remove_garbage(site: &SiteParts) -> anyhow::Result<()> {
             for row in rows {
                 let removed = match &row.what {
                     Garbage::Segment { path, .. } => footage.remove_segment(path),
-                    Garbage::Thumbnail { event } => footage.remove_thumbnail(&row.camera, *event),
+                    Garbage::Pictures { event } => footage.remove_pictures(&row.camera, *event),
                 };
                 match removed {
                     Ok(()) => done.push(row.id),

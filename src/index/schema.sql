@@ -93,7 +93,7 @@ CREATE TABLE garbage (
   id INTEGER PRIMARY KEY AUTOINCREMENT,               -- the order in which they became garbage
   camera TEXT NOT NULL,                               -- whose picture or footage it was
   path TEXT UNIQUE,                                   -- of a segment's file, relative to the storage folder; else NULL
-  event BLOB UNIQUE CHECK (length(event) = 8),        -- whose thumbnail it is; else NULL
+  event BLOB UNIQUE CHECK (length(event) = 8),        -- whose pictures they are; else NULL
   size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0), -- what is won by removing it; 0 if unknown
   CHECK ((path IS NULL) <> (event IS NULL))
 ) STRICT;
@@ -122,7 +122,8 @@ CREATE TABLE events (
     CHECK (json_valid(zones) AND json_type(zones) = 'array'),
   kept INTEGER NOT NULL DEFAULT 0 CHECK (kept IN (0, 1)), -- 1: the household wants its footage to stay for ever
   note TEXT NOT NULL DEFAULT '' CHECK (length(note) <= 2000), -- what the household wrote to it
-  has_thumbnail INTEGER NOT NULL CHECK (has_thumbnail IN (0, 1)) -- 1: there is a thumbnail file
+  has_thumbnail INTEGER NOT NULL CHECK (has_thumbnail IN (0, 1)), -- 1: there is a thumbnail file
+  has_preview INTEGER NOT NULL DEFAULT 0 CHECK (has_preview IN (0, 1)) -- 1: there is a preview file
 ) STRICT;
 CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);

@@ -159,6 +159,7 @@ mod tests {
             peak: 0.25,
             zones: Vec::new(),
             thumbnail: None,
+            preview: None,
         };
         storage.write(|tx| events::upsert(tx, &event));
 

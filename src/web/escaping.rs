@@ -34,6 +34,7 @@ fn card() -> EventCard {
         url: hostile(),
         start_s: 0.0,
         thumbnail: Some(hostile()),
+        preview: Some(hostile()),
         camera_name: hostile(),
         start: "<time></time>".into(),
         length: hostile(),

@@ -154,6 +154,7 @@ pub(crate) fn action(action: &str) -> &str {
         "clip" => "saved footage of",
         "event-clip" => "watched an event of",
         "thumbnail" => "saw pictures of events of",
+        "preview" => "saw moving pictures of events of",
         "event-changed" => "changed an event of",
         "event-deleted" => "deleted an event of",
         "sign-in" => "signed in",
