@@ -77,6 +77,7 @@ fn pages() -> Vec<(&'static str, String)> {
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
             recording: "off",
             motion: "off",
+            tips: vec![hostile()],
         }],
     };
     let events = EventsPage {

@@ -29,6 +29,7 @@ mod refusal;
 pub mod routes;
 mod sign_in;
 mod site;
+mod tips;
 pub mod tls;
 mod words;
 
