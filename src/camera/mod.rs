@@ -3,6 +3,7 @@
 //! Whatever a camera or the network says is checked here; what leaves this module is bounded and plain.
 
 pub mod discovery;
+pub mod identity;
 pub mod packet;
 pub mod session;
 pub mod status;
