@@ -127,6 +127,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         transport: camera.transport,
         audio: camera.audio,
     };
+    let judge = shared.identities.judge_of(id);
     let (mut main_detect, sub_detect) = match camera.detect_url {
         Some(_) => (None, Some(to_detector)),
         None => (Some(to_detector), None),
@@ -143,7 +144,8 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
             }
         };
         tasks.spawn(
-            session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span(),
+            session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink)
+                .in_current_span(),
         );
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
@@ -154,7 +156,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         };
         let target = Target { audio: false, ..target(url) };
         tasks.spawn(
-            session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink)
+            session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink)
                 .instrument(tracing::info_span!("sub")),
         );
     }

@@ -4,6 +4,7 @@
 
 pub mod discovery;
 pub mod identity;
+pub mod onvif;
 pub mod packet;
 pub mod session;
 pub mod status;

@@ -48,7 +48,6 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
     let weak = [
         Pair::new("password question", pinned.asks.as_ref().map(in_words), found.asks.as_ref().map(in_words)),
         Pair::new("announced id", pinned.txt.clone(), found.txt.clone()),
-        Pair::new("announced name", pinned.instance.clone(), found.instance.clone()),
     ];
     if let Some(refused) = weak.iter().find_map(Pair::contradiction) {
         return refused;
@@ -69,7 +68,9 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
             why: "Its streams are described otherwise than before, and its MAC address cannot be seen from here.".to_owned(),
         };
     }
-    let why = if weak.iter().chain(&shapes).any(Pair::agrees) {
+    // A name is no reason to refuse: two announcers who find the same one rename themselves.
+    let named = Pair::new("announced name", pinned.instance.clone(), found.instance.clone());
+    let why = if weak.iter().chain(&shapes).any(Pair::agrees) || named.agrees() {
         "It looks like the camera that was set up, but its MAC address cannot be seen from here: another camera of the same \
          model could take its place."
     } else {
