@@ -11,6 +11,7 @@ mod gst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hearthwatch::camera::identity::Anybody;
 use hearthwatch::camera::packet::{Packet, Track, VideoCodec};
 use hearthwatch::camera::session::{self, Purpose, Target};
 use hearthwatch::camera::status::{Link, StreamStatus};
@@ -56,7 +57,7 @@ impl Running {
             let packets = Arc::clone(&packets);
             move |packet| packets.lock().expect("no panic").push(packet)
         };
-        let task = tokio::spawn(session::run(target, clock, stop.clone(), sender, sink));
+        let task = tokio::spawn(session::run(target, Arc::new(Anybody), clock, stop.clone(), sender, sink));
         Self { stop, status, packets, task }
     }
 

@@ -128,6 +128,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         audio: camera.audio,
         purpose: Purpose::Record,
     };
+    let judge = shared.identities.judge_of(id);
     let (mut main_detect, sub_detect) = match camera.detect_url {
         Some(_) => (None, Some(to_detector)),
         None => (Some(to_detector), None),
@@ -144,7 +145,8 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
             }
         };
         tasks.spawn(
-            session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span(),
+            session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink)
+                .in_current_span(),
         );
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
@@ -158,7 +160,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         };
         let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
         tasks.spawn(
-            session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink)
+            session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink)
                 .instrument(tracing::info_span!("sub")),
         );
     }

@@ -106,6 +106,9 @@ pub(crate) struct FakeCamera {
     /// Announce it by mDNS
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// Be an ONVIF device: WS-Discovery and SOAP
+    #[arg(long)]
+    pub(crate) onvif: bool,
     /// End with the process that started it
     #[arg(long, hide = true)]
     pub(crate) with_parent: bool,
@@ -214,6 +217,7 @@ impl From<FakeCamera> for fake_camera::Options {
             watermark: typed.watermark,
             credentials,
             mdns: typed.mdns,
+            onvif: typed.onvif,
             size: typed.size,
             fps: typed.fps,
         }

@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Gate;
 use crate::app::household::Household;
+use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
-use crate::app::{Failure, discovery, random, retention, serve, task};
+use crate::app::{Failure, discovery, follow, random, retention, serve, task};
+use crate::camera::identity::Pins;
 use crate::config;
 use crate::config::changes::Changes;
 use crate::config::settings::{Settings, Tls};
@@ -79,7 +81,10 @@ where
     };
     let (feed, reports) = Feed::new();
     let feed_task = task::spawn(index_feed::run(reports, site.clone()));
-    let mut household = Household::new(site.clone(), feed)?;
+    let pins = site.readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;
+    let (identities, to_save) =
+        Identities::new(Pins::new(pins), site.settings.clone(), site.board.clone(), clock.clone());
+    let mut household = Household::new(site.clone(), feed, identities.clone())?;
     let mut settings = site.settings.clone();
     let current = settings.borrow_and_update().clone();
     household.apply(&current).await;
@@ -89,7 +94,10 @@ where
     let web_stop = CancellationToken::new();
     tasks.spawn(serve::run(site.clone(), listener, authority, web_stop.clone()));
     tasks.spawn(retention::run(site.clone(), stop.clone()));
-    tasks.spawn(discovery::run(options.config.clone(), options.among, site.clone(), stop.clone()));
+    tasks.spawn(identities::save(to_save, site.writer.clone(), web_stop.clone()));
+    let (config, among) = (options.config.clone(), options.among);
+    tasks.spawn(discovery::run(config.clone(), among, identities.clone(), site.clone(), stop.clone()));
+    tasks.spawn(follow::run(config, identities, site.clone(), stop.clone()));
     tasks.spawn(reload(options.config, settings_sender, stop.clone()));
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
 

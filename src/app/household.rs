@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::camera::Running;
+use crate::app::identities::Identities;
 use crate::app::index_feed::Feed;
 use crate::config::settings::{Camera, Settings, Storage};
 use crate::index::rights;
@@ -27,6 +28,8 @@ pub(crate) struct Household {
 pub(crate) struct Shared {
     pub(crate) site: SiteParts,
     pub(crate) feed: Feed,
+    /// Who the cameras are.
+    pub(crate) identities: Arc<Identities>,
     /// What waiting packets of all cameras may take together.
     pub(crate) budget: Budget,
     /// This program, to be started again as a decoder.
@@ -35,8 +38,9 @@ pub(crate) struct Shared {
 
 impl Household {
     /// Without any camera yet.
-    pub(crate) fn new(site: SiteParts, feed: Feed) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { site, feed, budget: Budget::new(PACKET_MEMORY), exe: std::env::current_exe()? });
+    pub(crate) fn new(site: SiteParts, feed: Feed, identities: Arc<Identities>) -> std::io::Result<Self> {
+        let (budget, exe) = (Budget::new(PACKET_MEMORY), std::env::current_exe()?);
+        let shared = Arc::new(Shared { site, feed, identities, budget, exe });
         Ok(Self { shared, running: BTreeMap::new(), storage: None })
     }
 

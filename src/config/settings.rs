@@ -97,6 +97,8 @@ pub struct Camera {
     pub detect_url: Option<CameraUrl>,
     /// Who signs in at the camera; never sent before the camera asks by digest.
     pub credentials: Option<Credentials>,
+    /// Whether it may be at an address that is none of a household.
+    pub outside_lan: bool,
     /// How RTP travels.
     pub transport: Transport,
     /// What is kept.

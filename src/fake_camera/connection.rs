@@ -164,6 +164,12 @@ impl Connection {
         }
         let credentials = self.camera.credentials.as_ref().filter(|_| request.method != "OPTIONS")?;
         let realm = &self.camera.realm;
+        if let Some(sent) = request.header("Authorization") {
+            // Who was sent here by mistake is found by these lines.
+            let user = digest::user(sent).unwrap_or_default();
+            let scheme = sent.split(' ').next().unwrap_or_default();
+            tracing::info!(peer = %self.peer, user, scheme, "somebody sent a password");
+        }
         let verdict = request
             .header("Authorization")
             .map_or(Verdict::Wrong, |header| digest::judge(header, &request.method, realm, &self.nonce, credentials));

@@ -13,6 +13,7 @@ mod font;
 mod garden;
 mod looped;
 mod nal;
+mod onvif;
 mod picture;
 mod request;
 mod rtp;
@@ -70,8 +71,10 @@ pub struct Options {
     pub watermark: u16,
     /// Who may watch; everybody, if `None`.
     pub credentials: Option<Credentials>,
-    /// Whether it announces itself.
+    /// Whether it announces itself by mDNS.
     pub mdns: bool,
+    /// Whether it is an ONVIF device; it needs an IPv4 address of its own then.
+    pub onvif: bool,
     /// Width and height of the main stream, in pixels: even numbers, 320×180 to 3840×2160.
     pub size: (u32, u32),
     /// Pictures a second of the main stream, 1 to 60; the sub stream has at most 8.
@@ -90,6 +93,7 @@ impl Default for Options {
             watermark: 0,
             credentials: None,
             mdns: false,
+            onvif: false,
             size: (1280, 720),
             fps: 15,
         }
@@ -132,6 +136,9 @@ pub enum FakeCameraError {
     /// It cannot be sent in a header.
     #[error("a user's name has no quotation marks and no control characters, unlike {0:?}")]
     User(String),
+    /// ONVIF devices are asked at their own address.
+    #[error("an ONVIF device needs an IPv4 address of its own, unlike {0}; choose one with --listen")]
+    OnvifAddress(std::net::IpAddr),
     /// Pictures cannot be coded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -229,6 +236,21 @@ impl Options {
         }
     }
 
+    fn device(&self, camera: &Camera, rtsp: SocketAddr) -> onvif::Device {
+        let size = |coding: Coding| (coding.width, coding.height, coding.fps);
+        onvif::Device {
+            name: self.name.clone(),
+            serial: camera.identity.serial().to_owned(),
+            rtsp,
+            credentials: self.credentials.clone(),
+            sizes: [size(self.main_coding()), size(self.sub_coding())],
+            encoding: match self.codec {
+                Codec::H264 => "H264",
+                Codec::H265 => "H265",
+            },
+        }
+    }
+
     fn source(&self, coding: Coding) -> Source {
         match &self.file {
             Some(path) => Source::File(path.clone()),
@@ -276,11 +298,17 @@ pub async fn run(
     let announcement =
         if options.mdns { Some(announce::Announcement::new(&camera.name, &camera.identity, address)?) } else { None };
 
+    let onvif = if options.onvif { Some(onvif::Server::new(options.device(&camera, address)).await?) } else { None };
+
     let within = stop.child_token();
     let mut streams = JoinSet::new();
     streams.spawn(main.serve(within.clone()));
     streams.spawn(sub.serve(within.clone()));
     let mut clients = JoinSet::new();
+    let mut devices = JoinSet::new();
+    if let Some(server) = onvif {
+        devices.spawn(server.serve(within.clone()));
+    }
     on_ready(ReadyInfo {
         address,
         main_url: format!("rtsp://{address}/main"),
@@ -320,6 +348,7 @@ pub async fn run(
         announcement.withdraw().await;
     }
     while clients.join_next().await.is_some() {}
+    while devices.join_next().await.is_some() {}
     while streams.join_next().await.is_some() {}
     outcome
 }

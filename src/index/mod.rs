@@ -18,6 +18,7 @@ pub mod garbage;
 pub mod installation;
 pub mod migration;
 mod open;
+pub mod pins;
 mod reader;
 mod records;
 pub mod retention;

@@ -20,6 +20,23 @@ CREATE TABLE cameras (
   first_seen_us INTEGER                               -- start of the earliest footage ever filed; NULL before there was any
 ) STRICT, WITHOUT ROWID;
 
+-- Who each camera is: what was seen of it when it was adopted, and since. Whoever answers at its address is held against it.
+CREATE TABLE pins (
+  camera TEXT PRIMARY KEY REFERENCES cameras (id),    -- whose evidence
+  since_us INTEGER NOT NULL,                          -- when it was adopted
+  address TEXT NOT NULL,                              -- the IP address where it was seen last; says nothing of who it is
+  mac TEXT,                                           -- its network card, as aa:bb:cc:dd:ee:ff; NULL beyond a router
+  onvif_id TEXT,                                      -- its ONVIF id, without urn:uuid:; NULL if it has none
+  serial TEXT,                                        -- its serial number, as it says itself; NULL if unknown
+  mdns_name TEXT,                                     -- under which name it announces itself; NULL if it does not
+  mdns_id TEXT,                                       -- what of its announcement names it, as 'id=…'; NULL if nothing does
+  asks TEXT CHECK (asks IN ('nothing', 'basic', 'digest')), -- how it asks for a password; NULL if it was not asked
+  realm TEXT,                                         -- in whose name it asks by digest; else NULL
+  streams TEXT NOT NULL                               -- what its streams look like: a JSON object by path
+    CHECK (json_valid(streams) AND json_type(streams) = 'object'),
+  CHECK ((realm IS NOT NULL) = (asks IS NOT NULL AND asks = 'digest'))
+) STRICT, WITHOUT ROWID;
+
 -- Who may sign in.
 CREATE TABLE users (
   id INTEGER PRIMARY KEY AUTOINCREMENT,               -- never reused: a removed user's id never means somebody else

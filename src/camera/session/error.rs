@@ -59,6 +59,22 @@ pub enum CameraError {
         /// Where it points.
         to: String,
     },
+    /// Whoever answered is not the camera that was set up, or nobody can tell that it is.
+    #[error("Expected {expected}, but {found} answered. Nothing is recorded from it.")]
+    NotTheCamera {
+        /// What was pinned.
+        expected: String,
+        /// What answered.
+        found: String,
+    },
+    /// Its address is none of a household.
+    #[error(
+        "{address} is not an address of this household, so nothing was sent there; if that is right, write outside_lan = true."
+    )]
+    OutsideLan {
+        /// Where its name leads.
+        address: std::net::IpAddr,
+    },
     /// It sends what cannot be recorded.
     #[error("The camera sends {codec}, which cannot be recorded; set it to H.264 or H.265.")]
     UnsupportedCodec {
@@ -95,6 +111,18 @@ impl CameraError {
     /// Whether asking again soon could do harm: cameras lock accounts after a few wrong passwords.
     pub(crate) fn needs_patience(&self) -> bool {
         matches!(self, Self::WrongPassword)
+    }
+
+    /// Whether somebody who sees the camera makes another attempt worth while.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::Stalled { .. }
+                | Self::Ended
+                | Self::NotTheCamera { .. }
+        )
     }
 }
 

@@ -138,6 +138,7 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
         status,
         sink: |packet| packets.lock().expect("no panic").push(packet),
         random: || 1.0,
+        hurry: watch::channel(0).1,
         machine: Machine::new(),
         opened: 0,
         skipped: 0,
