@@ -2,14 +2,17 @@
 
 mod camera;
 mod check;
+mod claim;
 mod cli;
 mod commands;
+mod crowd;
 mod daemon;
 mod demo;
 mod discovery;
 mod household;
 mod index_feed;
 mod lifecycle;
+mod pauses;
 mod random;
 mod retention;
 mod serve;
