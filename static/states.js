@@ -19,7 +19,8 @@ async function look() {
   if (!answer?.ok) return;
   /** @type {{ id: string, state: string }[]} */
   const cameras = await answer.json();
-  const ids = cameras.map((camera) => camera.id).join(" ");
+  // A camera that was switched off or on looks different from the start.
+  const ids = cameras.map(({ id, state }) => (state === "paused" ? `${id} off` : id)).join(" ");
   known ||= ids;
   if (ids !== known && !document.querySelector("dialog[open]")) return location.reload();
   for (const { id, state } of cameras) dots.get(id)?.setAttribute("class", `dot dot-${state}`);

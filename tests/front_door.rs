@@ -145,7 +145,7 @@ fn a_page_elsewhere_changes_nothing() {
 #[test]
 fn a_token_in_the_header_needs_no_page() {
     let household = Household::new();
-    let bearer = format!("Bearer {}", household.anna.expose());
+    let bearer = format!("Bearer {}", household.api.expose());
     let path = format!("/api/events/{}", event_of(PORCH));
     assert_eq!(household.ask("DELETE", &path, &[("Authorization", &bearer)], b"").status, 204);
     assert_eq!(household.get(&household.anna, &path).status, 404);

@@ -18,15 +18,17 @@ fn path(route: &Route, camera: &str, event: &str) -> String {
         .replace("{hash}", "0")
         .replace("{name}", "site.css")
         .replace("{token}", &"A".repeat(43))
+        .replace("{user}", "2")
 }
 
 fn is_guarded(route: &Route) -> bool {
-    !matches!(route.audience, Audience::Anyone | Audience::LoopbackOrToken)
+    !matches!(route.audience, Audience::Anyone | Audience::LoopbackOrToken | Audience::Link)
 }
 
 #[test]
 fn only_what_says_nothing_of_the_house_is_for_anyone() {
-    let open: Vec<_> = table().iter().filter(|route| !is_guarded(route)).map(|route| route.path).collect();
+    let is_open = |route: &&Route| !is_guarded(route) && route.audience != Audience::Link;
+    let open: Vec<_> = table().iter().filter(is_open).map(|route| route.path).collect();
     let known = [
         "/static/{hash}/{name}",
         "/sign-in",
@@ -34,6 +36,10 @@ fn only_what_says_nothing_of_the_house_is_for_anyone() {
         "/sign-in/{token}",
         "/sign-in/{token}",
         "/api/login",
+        "/claim",
+        "/claim",
+        "/trust",
+        "/trust/{name}",
         "/api/health",
         "/metrics",
     ];
@@ -43,7 +49,7 @@ fn only_what_says_nothing_of_the_house_is_for_anyone() {
 #[test]
 fn a_path_that_names_a_camera_or_an_event_is_for_those_who_may_see_it() {
     for route in table() {
-        let of_camera = matches!(route.audience, Audience::Camera(_));
+        let of_camera = matches!(route.audience, Audience::Camera(_) | Audience::Resident);
         let of_event = matches!(route.audience, Audience::Event(_));
         assert_eq!(route.path.contains("{id}"), of_camera, "{}", route.path);
         assert_eq!(route.path.contains("{event}"), of_event, "{}", route.path);
@@ -79,7 +85,7 @@ fn a_stranger_is_asked_to_sign_in_at_every_door() {
 fn what_one_may_not_see_answers_as_what_never_was() {
     let household = Household::new();
     for route in table() {
-        if !matches!(route.audience, Audience::Camera(_) | Audience::Event(_)) {
+        if !matches!(route.audience, Audience::Camera(_) | Audience::Event(_) | Audience::Resident) {
             continue;
         }
         let foreign = path(&route, NURSERY, &event_of(NURSERY).to_string());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::access::{Right, Rights, Role, Token, TokenHash};
-use crate::units::{CameraId, Clock, UserId, UtcMicros};
+use crate::units::{CameraId, Clock, UserId, UtcMicros, UtcSpan};
 
 /// The rows that the gate asks. Implemented by the index; blocking; every call goes to the database, none is answered from
 /// memory, because a household that takes a right away means now.
@@ -17,6 +17,12 @@ pub trait Records: Send + Sync + 'static {
 
     /// Every camera on which the user has any right at `now`, by id.
     fn cameras(&self, user: UserId, now: UtcMicros) -> Result<Vec<(CameraId, Rights)>, RecordsError>;
+
+    /// What the link shows; `None` if it is unknown, taken back or expired at `now`.
+    fn share(&self, link: &TokenHash, now: UtcMicros) -> Result<Option<ShareRow>, RecordsError>;
+
+    /// Whether the household switched the camera off for a while.
+    fn is_paused(&self, camera: &CameraId) -> Result<bool, RecordsError>;
 }
 
 /// The rows could not be read.
@@ -42,6 +48,48 @@ pub struct SessionRow {
     pub role: Role,
     /// When the session ends by itself; excluded.
     pub expires: UtcMicros,
+    /// What holds the token.
+    pub kind: SessionKind,
+}
+
+/// What holds a session's token. One is never taken for the other: a page elsewhere can make a browser send its cookie, but
+/// never a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A browser, in its cookie.
+    Cookie,
+    /// A program, in `Authorization: Bearer`.
+    Api,
+}
+
+/// What a viewer showed at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// A session of one's own.
+    Session(SessionKind),
+    /// A link that somebody handed on.
+    Link,
+}
+
+/// One stretch of one camera, shown to whoever has the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareRow {
+    /// Whose pictures.
+    pub camera: CameraId,
+    /// Of which time.
+    pub span: UtcSpan,
+    /// When the link ends by itself; excluded.
+    pub expires: UtcMicros,
+    /// Who made it.
+    pub by: UserId,
+    /// … by which name.
+    pub by_name: String,
+}
+
+impl OfCamera for ShareRow {
+    fn camera(&self) -> &CameraId {
+        &self.camera
+    }
 }
 
 /// Why somebody may not.
@@ -53,6 +101,9 @@ pub enum Denied {
     /// Not this camera, or not this right, or no such thing: 404, and the caller never learns which.
     #[error("there is no such thing")]
     NotYours,
+    /// The household switched the camera off for a while: 503. Only said to whom the camera may be shown.
+    #[error("somebody in the household switched this camera off")]
+    Paused,
     /// It could not be found out, so: no. 503.
     #[error(transparent)]
     Unavailable(#[from] RecordsError),
@@ -95,7 +146,17 @@ impl Gate {
     pub fn who(&self, token: &Token) -> Result<Viewer, Denied> {
         let token = token.hash();
         let row = self.session(&token)?;
-        Ok(Viewer { user: row.user, name: row.name.into(), role: row.role, token })
+        Ok(Viewer { user: row.user, name: row.name.into(), role: row.role, token, pass: Pass::Session(row.kind) })
+    }
+
+    /// The proof that whoever has this link may see what it shows: as long as its maker may take that away as a file.
+    pub fn shared(&self, link: &Token) -> Result<Viewable<ShareRow>, Denied> {
+        let token = link.hash();
+        let row = self.share(&token)?;
+        let name = format!("somebody with a link of {}", row.by_name).into();
+        let viewer = Viewer { user: row.by, name, role: Role::Guest, token, pass: Pass::Link };
+        self.holds(&viewer, &row.camera, Right::Export)?;
+        self.prove(&viewer, row.camera.clone(), Right::Export).narrow(row)
     }
 
     /// The proof that this viewer may do this with this camera now.
@@ -109,8 +170,13 @@ impl Gate {
     pub fn cameras(&self, viewer: &Viewer, right: Right) -> Result<Vec<Viewable<CameraId>>, Denied> {
         self.still_signed_in(viewer)?;
         let cameras = self.records.cameras(viewer.user, self.clock.now())?;
-        let permitted = cameras.into_iter().filter(|(_, rights)| rights.has(right));
-        Ok(permitted.map(|(camera, _)| self.prove(viewer, camera, right)).collect())
+        let mut proofs = Vec::new();
+        for (camera, _) in cameras.into_iter().filter(|(_, rights)| rights.has(right)) {
+            if !self.is_off(&camera, right)? {
+                proofs.push(self.prove(viewer, camera, right));
+            }
+        }
+        Ok(proofs)
     }
 
     /// What this viewer may do with each camera now, by id; for showing it, not for deciding by it.
@@ -126,7 +192,17 @@ impl Gate {
         if row.expires <= now { Err(Denied::NotSignedIn) } else { Ok(row) }
     }
 
+    fn share(&self, link: &TokenHash) -> Result<ShareRow, Denied> {
+        let now = self.clock.now();
+        let row = self.records.share(link, now)?.ok_or(Denied::NotYours)?;
+        if row.expires <= now { Err(Denied::NotYours) } else { Ok(row) }
+    }
+
     fn still_signed_in(&self, viewer: &Viewer) -> Result<(), Denied> {
+        if viewer.pass == Pass::Link {
+            let row = self.share(&viewer.token)?;
+            return if row.by == viewer.user { Ok(()) } else { Err(Denied::NotYours) };
+        }
         let row = self.session(&viewer.token)?;
         // A token that has come to mean another user, or a user whose role has changed, is not who was let in.
         if row.user == viewer.user && row.role == viewer.role { Ok(()) } else { Err(Denied::NotSignedIn) }
@@ -134,7 +210,15 @@ impl Gate {
 
     fn holds(&self, viewer: &Viewer, camera: &CameraId, right: Right) -> Result<(), Denied> {
         let rights = self.records.rights(viewer.user, camera, self.clock.now())?;
-        if rights.has(right) { Ok(()) } else { Err(Denied::NotYours) }
+        if !rights.has(right) {
+            return Err(Denied::NotYours);
+        }
+        if self.is_off(camera, right)? { Err(Denied::Paused) } else { Ok(()) }
+    }
+
+    /// What a camera saw stays visible while it is paused; what it sees now does not.
+    fn is_off(&self, camera: &CameraId, right: Right) -> Result<bool, Denied> {
+        Ok(right == Right::Live && self.records.is_paused(camera)?)
     }
 
     /// Invariant: called only right after the rows said yes.
@@ -150,6 +234,7 @@ pub struct Viewer {
     name: Arc<str>,
     role: Role,
     token: TokenHash,
+    pass: Pass,
 }
 
 impl Viewer {
@@ -166,6 +251,11 @@ impl Viewer {
     /// What the user is.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// What was shown at the door.
+    pub fn pass(&self) -> Pass {
+        self.pass
     }
 
     /// The session, for ending it.
@@ -219,10 +309,11 @@ impl Viewer {
 /// a viewer is not made up either:
 ///
 /// ```compile_fail,E0451
-/// use hearthwatch::access::{Role, TokenHash, Viewer};
+/// use hearthwatch::access::{Pass, Role, SessionKind, TokenHash, Viewer};
 /// use hearthwatch::units::UserId;
 /// fn pretend() -> Viewer {
-///     Viewer { user: UserId(1), name: "anna".into(), role: Role::Owner, token: TokenHash::from_bytes([0; 32]) }
+///     let (token, pass) = (TokenHash::from_bytes([0; 32]), Pass::Session(SessionKind::Cookie));
+///     Viewer { user: UserId(1), name: "anna".into(), role: Role::Owner, token, pass }
 /// }
 /// ```
 ///

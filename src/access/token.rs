@@ -63,6 +63,16 @@ impl fmt::Debug for Token {
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
+    /// The SHA-256 of what somebody typed or brought.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// A name for it in a form: eight of its bytes, which sign nobody in.
+    pub fn handle(&self) -> String {
+        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The hash as it stands in its column.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

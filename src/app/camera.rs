@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use crate::camera::packet::{Packet, Track, VideoCodec};
 use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
-use crate::index::segments;
+use crate::index::{gaps, segments};
 use crate::media::live::Stream;
 use crate::record::task::RecordSettings;
 use crate::units::{CameraId, UtcMicros};
@@ -189,8 +190,13 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
 async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
     let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
     let camera = id.clone();
-    match shared.site.readers.read(move |conn| segments::newest(conn, &camera)).await {
-        Ok(newest) => newest.map(|segment| segment.span.end()).max(waiting),
+    // The time of a pause was listed when it ended.
+    let ends = move |conn: &Connection| {
+        let newest = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
+        Ok(newest.max(gaps::newest_pause(conn, &camera)?))
+    };
+    match shared.site.readers.read(ends).await {
+        Ok(newest) => newest.max(waiting),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");
             waiting

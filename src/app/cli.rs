@@ -173,6 +173,9 @@ pub(crate) enum User {
         /// The cameras that person may see, by id, comma separated; an owner sees all without it
         #[arg(long, value_delimiter = ',')]
         cameras: Vec<String>,
+        /// When that person's time is over: a length from now, as 12h or 7d, or a local time, as 2026-12-24T18:00
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -185,6 +188,19 @@ pub(crate) enum User {
     Passwd {
         /// The name
         name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Make an access token for a program and print it, once; it may do what that person may do
+    Token {
+        /// The name
+        name: String,
+        /// Which program it is for, as that person's list will say it
+        #[arg(long, default_value = "A program")]
+        label: String,
+        /// How long it holds
+        #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
         #[command(flatten)]
         config: ConfigFile,
     },

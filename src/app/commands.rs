@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::cli::{self, Command};
 use crate::app::discovery::Among;
-use crate::app::{Failure, check, daemon, demo, lifecycle, user};
+use crate::app::{Failure, check, claim, daemon, demo, lifecycle, user};
 use crate::camera::discovery::{self, DiscoveryEvent, Found, How, Scope, Ways};
 use crate::config::settings::CameraUrl;
 use crate::units::{CameraId, Clock};
@@ -25,7 +25,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 daemon::Options { config: options.config, listener: None, among: Among::Lan, wait_for_cameras: None };
             daemon::run(options, clock, stop, async |ready| {
                 tracing::info!("serving on {}", ready.origin);
-                Ok(daemon::tell_if_nobody_can_sign_in(&ready).await?)
+                Ok(claim::offer(&ready).await?)
             })
         }),
         Command::Demo(options) => until_stopped(&clock.clone(), |stop| demo::run(options, clock, stop)),
@@ -34,7 +34,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Motion(options) => motion(&options),
         Command::CheckConfig(options) => check_config(&options.file),
         Command::Check(options) => check::run(&options, &clock),
-        Command::User(command) => user::run(command),
+        Command::User(command) => user::run(command, &clock),
         Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }
 }

@@ -15,7 +15,7 @@ use crate::access::Gate;
 use crate::app::household::Household;
 use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
-use crate::app::{Failure, discovery, follow, random, retention, serve, task};
+use crate::app::{Failure, discovery, follow, pauses, random, retention, serve, task};
 use crate::camera::identity::Pins;
 use crate::config;
 use crate::config::changes::Changes;
@@ -27,7 +27,7 @@ use crate::media::live::Rings;
 use crate::record::OpenSegments;
 use crate::record::recover::{self, Outcome};
 use crate::units::{Clock, InstallationId};
-use crate::web::{Board, SiteParts};
+use crate::web::{Board, PauseSwitch, SiteParts};
 
 /// The index's file within the storage folder.
 pub(crate) const INDEX: &str = "hearthwatch.db";
@@ -87,7 +87,8 @@ where
     let mut household = Household::new(site.clone(), feed, identities.clone())?;
     let mut settings = site.settings.clone();
     let current = settings.borrow_and_update().clone();
-    household.apply(&current).await;
+    let (pauses_sender, mut paused) = watch::channel(pauses::read(&site).await?);
+    household.apply(&current, &paused.borrow_and_update().clone()).await;
 
     // From here on, a task of these that ends by itself has failed.
     let mut tasks = JoinSet::new();
@@ -99,13 +100,14 @@ where
     tasks.spawn(discovery::run(config.clone(), among, identities.clone(), site.clone(), stop.clone()));
     tasks.spawn(follow::run(config, identities, site.clone(), stop.clone()));
     tasks.spawn(reload(options.config, settings_sender, stop.clone()));
+    tasks.spawn(pauses::run(site.clone(), pauses_sender, stop.clone()));
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
 
     if let Some((count, limit)) = options.wait_for_cameras {
         let known = async {
             while household.len() < count && settings.changed().await.is_ok() {
                 let current = settings.borrow_and_update().clone();
-                household.apply(&current).await;
+                household.apply(&current, &paused.borrow().clone()).await;
             }
         };
         tokio::select! {
@@ -125,7 +127,11 @@ where
             () = stop.cancelled() => break Ok(()),
             Ok(()) = settings.changed() => {
                 let current = settings.borrow_and_update().clone();
-                household.apply(&current).await;
+                household.apply(&current, &paused.borrow().clone()).await;
+            }
+            Ok(()) = paused.changed() => {
+                let current = settings.borrow().clone();
+                household.apply(&current, &paused.borrow_and_update().clone()).await;
             }
             Some(ended) = tasks.join_next() => {
                 if !stop.is_cancelled() {
@@ -183,6 +189,7 @@ async fn open(
         settings,
         clock: clock.clone(),
         over_tls,
+        pauses: PauseSwitch::default(),
     };
     Ok((site, writer_thread, sender))
 }
@@ -231,14 +238,6 @@ fn origin(address: SocketAddr, tls: Tls) -> String {
         Tls::Off => "http",
     };
     format!("{scheme}://{address}")
-}
-
-/// A household without an owner is told how to get one.
-pub(crate) async fn tell_if_nobody_can_sign_in(ready: &Ready) -> anyhow::Result<()> {
-    if ready.site.readers.read(index::users::owners).await?.is_empty() {
-        tracing::warn!("nobody can sign in yet; add the first person with `hearthwatch user add NAME --role owner`");
-    }
-    Ok(())
 }
 
 /// Takes up each change of the configuration file; a bad file changes nothing.

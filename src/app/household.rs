@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::app::camera::Running;
 use crate::app::identities::Identities;
 use crate::app::index_feed::Feed;
+use crate::app::pauses::{self, Paused};
 use crate::config::settings::{Camera, Settings, Storage};
 use crate::index::rights;
 use crate::media::live::Stream;
@@ -50,13 +51,16 @@ impl Household {
     }
 
     /// Stops what is gone, restarts what changed, starts what is new; every other camera goes on undisturbed.
-    pub(crate) async fn apply(&mut self, settings: &Settings) {
+    /// A paused camera is neither connected nor recorded nor looked at.
+    pub(crate) async fn apply(&mut self, settings: &Settings, paused: &Paused) {
         let pace = |storage: &Storage| (storage.segment, storage.sync);
         let pace_changed = self.storage.as_ref().is_some_and(|old| pace(old) != pace(&settings.storage));
         let stale: Vec<CameraId> = self
             .running
             .iter()
-            .filter(|(id, (camera, _))| pace_changed || settings.cameras.get(*id) != Some(camera))
+            .filter(|(id, (camera, _))| {
+                pace_changed || paused.contains_key(*id) || settings.cameras.get(*id) != Some(camera)
+            })
             .map(|(id, _)| id.clone())
             .collect();
         let stopping: Vec<_> = stale.iter().filter_map(|id| self.running.remove(id)).collect();
@@ -69,6 +73,10 @@ impl Household {
         }
         self.storage = Some(settings.storage.clone());
         for (id, camera) in &settings.cameras {
+            if let Some(pause) = paused.get(id) {
+                pauses::show(&self.shared.site, id, camera, pause);
+                continue;
+            }
             if self.running.contains_key(id) {
                 continue;
             }

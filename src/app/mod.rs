@@ -2,8 +2,10 @@
 
 mod camera;
 mod check;
+mod claim;
 mod cli;
 mod commands;
+mod crowd;
 mod daemon;
 mod demo;
 mod discovery;
@@ -12,6 +14,7 @@ mod household;
 mod identities;
 mod index_feed;
 mod lifecycle;
+mod pauses;
 mod random;
 mod retention;
 mod serve;

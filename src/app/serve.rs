@@ -2,13 +2,25 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::crowd::{Crowd, Place};
 use crate::app::{Failure, random};
 use crate::config::settings::{Settings, Tls};
 use crate::units::Clock;
@@ -19,6 +31,13 @@ use crate::web::{self, Site, SiteParts};
 const TLS_FOLDER: &str = "tls";
 /// How long connections may take to end once they were asked to.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long a request's head may take to arrive, from the end of the answer before on.
+const HEAD: Duration = Duration::from_secs(20);
+/// Header lines of a request.
+const MOST_HEADERS: usize = 64;
+/// Bytes of a request's head.
+const LARGEST_HEAD: usize = 32 * 1024;
 
 /// Binds the web's socket; says what to do if it cannot.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -62,28 +81,96 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let (settings, clock) = (site.settings.clone(), site.clock.clone());
-    let service = web::router(Arc::new(Site::new(site))).into_make_service_with_connect_info::<SocketAddr>();
-    let asked = stop.clone().cancelled_owned();
-    let serving = async {
-        match authority {
-            None => axum::serve(listener, service).with_graceful_shutdown(asked).await,
-            Some(authority) => {
-                let renewing = tls::keep_renewed(authority.clone(), settings, clock, stop.clone(), random::bytes);
-                let listener = tls::Listener::new(listener, authority).map_err(std::io::Error::other)?;
-                // Wrapped because only then does axum hand on the peer's address.
-                let serving = axum::serve(listener.tap_io(|_| {}), service).with_graceful_shutdown(asked);
-                tokio::join!(renewing, serving).1
+    let pem = authority.as_ref().map(|authority| authority.authority_pem().to_owned());
+    let door = Door {
+        router: web::router(Arc::new(Site::new(site).with_authority(pem))),
+        crowd: Crowd::default(),
+        settings: settings.clone(),
+        stop: stop.clone(),
+    };
+    match authority {
+        None => door.serve(listener).await,
+        Some(authority) => {
+            let renewing = tls::keep_renewed(authority.clone(), settings, clock, stop, random::bytes);
+            match tls::Listener::new(listener, authority) {
+                Ok(listener) => {
+                    tokio::join!(renewing, door.serve(listener));
+                }
+                Err(error) => tracing::error!(%error, "the web cannot serve over TLS"),
             }
         }
+    }
+}
+
+/// What each connection is served from.
+struct Door {
+    router: axum::Router,
+    crowd: Crowd,
+    settings: watch::Receiver<Arc<Settings>>,
+    stop: CancellationToken,
+}
+
+impl Door {
+    async fn serve<L>(self, mut listener: L)
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                () = self.stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection's task failed");
+                    }
+                    continue;
+                }
+            };
+            let is_proxy = self.settings.borrow().web.proxies.contains(&peer.ip().to_canonical());
+            let Some(place) = self.crowd.enter(peer.ip(), is_proxy) else {
+                tracing::debug!(%peer, "too many connections; this one is closed");
+                continue;
+            };
+            connections.spawn(attend(stream, peer, self.router.clone(), self.stop.clone(), place));
+        }
+        drop(listener);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::debug!("some connections were still open");
+        }
+    }
+}
+
+/// One connection to its end. A head that does not come in time ends it, and so does a pause between two requests.
+async fn attend(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: axum::Router,
+    stop: CancellationToken,
+    _place: Place,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     };
-    let overdue = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = serving => if let Err(error) = served {
-            tracing::error!(%error, "the web stopped serving");
-        },
-        () = overdue => tracing::debug!("some connections were still open"),
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection broke off");
     }
 }

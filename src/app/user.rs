@@ -3,29 +3,35 @@
 //! Works while the daemon runs and while it does not: both open the same database, and nobody holds rights in memory.
 
 use std::io::Read as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use rusqlite::Transaction;
 
-use crate::access::{Rights, Role, UserName, password};
+use crate::access::{Rights, Role, Token, UserName, password};
 use crate::app::daemon::INDEX;
 use crate::app::{Failure, cli, random};
 use crate::config;
 use crate::disk::Footage;
+use crate::index::audit::{self, Entry};
+use crate::index::sessions::{self, SessionKind};
 use crate::index::{self, Readers, WriterThread};
-use crate::units::{CameraId, InstallationId, Secret, UserId};
+use crate::units::{CameraId, Clock, InstallationId, Secret, UserId, UtcMicros};
 
 /// The longest password that is read, in bytes; more is not a password.
 const MAX_PASSWORD: u64 = 4096;
 
 /// Runs one of the commands.
-pub(crate) fn run(command: cli::User) -> Result<(), Failure> {
+pub(crate) fn run(command: cli::User, clock: &Clock) -> Result<(), Failure> {
     match command {
-        cli::User::Add { name, role, cameras, config } => {
+        cli::User::Add { name, role, cameras, expires, config } => {
             let name = user_name(&name)?;
             let role: Role = role
                 .parse()
                 .map_err(|_| Failure::Usage(format!("\"{role}\" is no role; it is one of owner, member and guest")))?;
+            let expires = expires.map(|text| expiry(&text, role, clock.now())).transpose()?;
             let cameras = cameras
                 .iter()
                 .map(|id| id.parse().map_err(|error| Failure::Usage(format!("\"{id}\" is no camera: {error}"))))
@@ -41,7 +47,11 @@ pub(crate) fn run(command: cli::User) -> Result<(), Failure> {
             let hash = new_password()?;
             let all: Vec<CameraId> = settings.cameras.into_keys().collect();
             let seen = if role == Role::Owner && cameras.is_empty() { all.as_slice() } else { cameras.as_slice() };
-            writer.write_here(|tx| add(tx, &name, role, &hash, &all, seen))?;
+            writer.write_here(|tx| {
+                let user = add(tx, &name, role, &hash, &all, seen)?;
+                index::users::set_expiry(tx, user, expires)?;
+                note(tx, clock.now(), "user-added", &format!("{name}, {role}"))
+            })?;
             Ok(())
         }
         cli::User::List { config } => {
@@ -57,13 +67,38 @@ pub(crate) fn run(command: cli::User) -> Result<(), Failure> {
             let (mut writer, readers, _) = open(&config)?;
             let id = known(&readers, &name)?;
             let hash = new_password()?;
-            writer.write_here(|tx| index::users::set_password(tx, id, &hash))?;
+            writer.write_here(|tx| {
+                index::users::set_password(tx, id, &hash)?;
+                note(tx, clock.now(), "password-set", &name)
+            })?;
+            Ok(())
+        }
+        cli::User::Token { name, label, days, config } => {
+            let (mut writer, readers, _) = open(&config)?;
+            let id = known(&readers, &name)?;
+            let token = Token::from_random(random::bytes());
+            let (hash, now) = (token.hash(), clock.now());
+            let expires = now.plus(Duration::from_secs(u64::from(days) * 86_400));
+            writer.write_here(|tx| {
+                sessions::insert(tx, &hash, id, now, expires, SessionKind::Api)?;
+                sessions::describe(tx, &hash, &label, None)?;
+                note(tx, now, "token-made", &format!("{label}, by {name}"))
+            })?;
+            // The one place where it is ever shown.
+            println!("{}", token.expose());
             Ok(())
         }
         cli::User::Remove { name, config } => {
             let (mut writer, readers, _) = open(&config)?;
             let id = known(&readers, &name)?;
-            match writer.write_here(|tx| index::users::remove(tx, id))? {
+            let removed = writer.write_here(|tx| {
+                let removed = index::users::remove(tx, id)?;
+                if removed == index::users::Removal::Removed {
+                    note(tx, clock.now(), "user-removed", &name)?;
+                }
+                Ok(removed)
+            });
+            match removed? {
                 index::users::Removal::Removed => Ok(()),
                 index::users::Removal::NoSuchUser => Err(Failure::Failed(anyhow!("there is no \"{name}\" any more"))),
                 index::users::Removal::LastOwner => Err(Failure::Failed(anyhow!(
@@ -83,7 +118,7 @@ fn add(
     hash: &str,
     all: &[CameraId],
     seen: &[CameraId],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<UserId> {
     for camera in all {
         index::rights::adopt(tx, camera)?;
     }
@@ -96,7 +131,41 @@ fn add(
     for camera in seen {
         index::rights::grant(tx, user, camera, rights)?;
     }
-    Ok(())
+    Ok(user)
+}
+
+/// What was done at the machine itself is written down as the recorder's own doing: who sat there is not known.
+fn note(tx: &Transaction<'_>, now: UtcMicros, action: &str, detail: &str) -> rusqlite::Result<()> {
+    let entry = Entry {
+        at: now,
+        user: None,
+        user_name: String::new(),
+        action: action.to_owned(),
+        camera: None,
+        span: None,
+        address: None,
+        detail: format!("{detail} (at the machine itself)"),
+    };
+    audit::append(tx, &entry).map(drop)
+}
+
+/// When somebody's time is over: `12h`, `7d`, or a local time.
+fn expiry(text: &str, role: Role, now: UtcMicros) -> Result<UtcMicros, Failure> {
+    if role == Role::Owner {
+        return Err(Failure::Usage("an owner's time is never over; leave --expires out".to_owned()));
+    }
+    let length = |unit: char, seconds: u64| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(now.plus(Duration::from_secs(number.checked_mul(seconds)?)))
+    };
+    let local = || {
+        let at: DateTime = text.parse().ok()?;
+        Some(UtcMicros(at.to_zoned(TimeZone::system()).ok()?.timestamp().as_microsecond()))
+    };
+    let until = length('h', 3_600).or_else(|| length('d', 86_400)).or_else(local);
+    until.filter(|until| *until > now).ok_or_else(|| {
+        Failure::Usage(format!("\"{text}\" is no time to come; write 12h, 7d or a local time as 2026-12-24T18:00"))
+    })
 }
 
 fn open(options: &cli::ConfigFile) -> Result<(WriterThread, Readers, config::settings::Settings), Failure> {
@@ -130,4 +199,21 @@ fn new_password() -> Result<String, Failure> {
     let typed = Secret::new(text.lines().next().unwrap_or_default());
     password::check(&typed).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(password::hash(&typed, random::bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_length_or_a_time_to_come() {
+        let now = UtcMicros(1_782_648_000_000_000); // 2026-06-28T12:00:00Z
+        let of = |text| expiry(text, Role::Guest, now).ok().map(|until| until.since(now).as_secs());
+        assert_eq!((of("12h"), of("7d")), (Some(43_200), Some(604_800)));
+        assert!(of("2026-12-24T18:00").is_some_and(|seconds| seconds > 86_400));
+        for wrong in ["", "0d", "2020-01-01T00:00", "soon", "-1d", "99999999999999999999d"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+        assert!(expiry("7d", Role::Owner, now).is_err());
+    }
 }

@@ -111,6 +111,7 @@ fn elsewhere(old: &Settings, new: &Settings) -> Vec<Elsewhere> {
         (web.listen != old.web.listen, "web.listen", When::NextStart),
         (web.tls != old.web.tls, "web.tls", When::NextStart),
         (web.hosts != old.web.hosts, "web.hosts", When::AtOnce),
+        (web.proxies != old.web.proxies, "web.proxies", When::AtOnce),
         (discovery.mdns != old.discovery.mdns, "discovery.mdns", When::AtOnce),
         (discovery.onvif != old.discovery.onvif, "discovery.onvif", When::AtOnce),
         (discovery.auto_add != old.discovery.auto_add, "discovery.auto_add", When::AtOnce),

@@ -73,6 +73,7 @@ fn settings(mut root: Section<'_>, secrets: Secrets<'_>) -> Settings {
         ("keep_free", "storage"),
         ("listen", "web"),
         ("hosts", "web"),
+        ("proxies", "web"),
         ("tls", "web"),
         ("mdns", "discovery"),
         ("onvif", "discovery"),
@@ -157,8 +158,21 @@ fn web(mut section: Section<'_>) -> Web {
         section.note("insecure_http", "this has no effect while tls = \"auto\"; take it out");
     }
     let hosts = section.value("hosts", hosts).unwrap_or_default();
+    let proxies = section.value("proxies", proxies).unwrap_or_default();
     section.end(&[]);
-    Web { listen, tls, hosts }
+    Web { listen, tls, hosts, proxies }
+}
+
+fn proxies(value: &Value) -> Result<Vec<IpAddr>, Fault> {
+    const EXAMPLE: &str = "[\"192.168.1.2\"]";
+    let list = value.as_array().ok_or_else(|| wrong_kind(value, "a list of addresses", EXAMPLE))?;
+    let address = |item: &Value| {
+        let fault = |sentence: String| Fault { at: item.span(), sentence };
+        let text = item.as_str().ok_or_else(|| fault(wrong_kind(item, "an address", "\"192.168.1.2\"").sentence))?;
+        let wrong = format!("{} is not the IP address of a machine, as {EXAMPLE}", quoted(text));
+        Ok(text.parse::<IpAddr>().map_err(|_| fault(wrong))?.to_canonical())
+    };
+    list.iter().map(address).collect()
 }
 
 fn listen(value: &Value) -> Result<SocketAddr, Fault> {

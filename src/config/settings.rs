@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of the program is given. Every value here has been found usable.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub struct Web {
     pub tls: Tls,
     /// Names it answers to besides its addresses, `hearthwatch.local` and `localhost`; lower case.
     pub hosts: Vec<String>,
+    /// Proxies whose word about the caller is believed.
+    pub proxies: Vec<IpAddr>,
 }
 
 /// `web.tls`.

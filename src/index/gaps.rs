@@ -11,6 +11,9 @@ const BETWEEN: &str = "SELECT camera, start_us, end_us, cause FROM gaps
     AND start_us > ?2 - (SELECT max(end_us - start_us) FROM gaps WHERE camera = ?1) ORDER BY start_us";
 const REMOVE_BEFORE: &str = "DELETE FROM gaps WHERE camera = ?1 AND start_us < ?2 AND end_us <= ?2";
 
+const NEWEST_PAUSE: &str =
+    "SELECT max(end_us) FROM gaps INDEXED BY gaps_by_camera WHERE camera = ?1 AND cause = 'paused'";
+
 /// Notes a gap.
 pub fn insert(tx: &Transaction<'_>, gap: &Gap) -> rusqlite::Result<()> {
     cameras::make(tx, &gap.camera)?;
@@ -29,6 +32,11 @@ pub fn between(conn: &Connection, camera: &CameraId, span: UtcSpan) -> rusqlite:
         Ok(Gap { camera: row.get(0)?, span, cause: row.get(3)? })
     })?;
     gaps.collect()
+}
+
+/// When the camera was last switched on again; `None` if it never was off.
+pub fn newest_pause(conn: &Connection, camera: &CameraId) -> rusqlite::Result<Option<UtcMicros>> {
+    conn.prepare_cached(NEWEST_PAUSE)?.query_row([camera], |row| row.get(0))
 }
 
 /// Forgets gaps that ended by then, because the footage around them is gone too; says how many.
@@ -61,6 +69,6 @@ mod tests {
 
     #[test]
     fn no_question_about_gaps_reads_them_all() {
-        testing::assert_no_scan(&[BETWEEN, REMOVE_BEFORE]);
+        testing::assert_no_scan(&[BETWEEN, NEWEST_PAUSE, REMOVE_BEFORE]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the gate asks, answered straight from the rows.
 
-use crate::access::{Records, RecordsError, Rights, SessionRow, TokenHash};
-use crate::index::{Readers, rights, sessions};
+use crate::access::{Records, RecordsError, Rights, SessionRow, ShareRow, TokenHash};
+use crate::index::{Readers, pauses, rights, sessions, shares};
 use crate::units::{CameraId, UserId, UtcMicros};
 
 impl Records for Readers {
@@ -15,6 +15,14 @@ impl Records for Readers {
 
     fn cameras(&self, user: UserId, now: UtcMicros) -> Result<Vec<(CameraId, Rights)>, RecordsError> {
         self.read_blocking(|conn| rights::all_at(conn, user, now)).map_err(RecordsError::new)
+    }
+
+    fn share(&self, link: &TokenHash, now: UtcMicros) -> Result<Option<ShareRow>, RecordsError> {
+        self.read_blocking(|conn| shares::at(conn, link, now)).map_err(RecordsError::new)
+    }
+
+    fn is_paused(&self, camera: &CameraId) -> Result<bool, RecordsError> {
+        self.read_blocking(|conn| Ok(pauses::of(conn, camera)?.is_some())).map_err(RecordsError::new)
     }
 }
 

@@ -45,7 +45,8 @@ CREATE TABLE users (
   role TEXT NOT NULL                                  -- what the user may do to the installation; says nothing of pictures
     CHECK (role IN ('owner', 'member', 'guest')),
   password_hash TEXT NOT NULL                         -- PHC string of Argon2id
-    CHECK (password_hash GLOB '$argon2id$*')
+    CHECK (password_hash GLOB '$argon2id$*'),
+  expires_us INTEGER                                  -- from then on nobody signs in by it; NULL: until it is removed
 ) STRICT;
 CREATE INDEX users_by_role ON users (role);
 
@@ -57,7 +58,9 @@ CREATE TABLE sessions (
   kind TEXT NOT NULL CHECK (kind IN ('cookie', 'api')), -- a browser's cookie or a script's token
   created_us INTEGER NOT NULL,                        -- when it was made
   expires_us INTEGER NOT NULL                         -- from then on it is worth nothing
-    CHECK (expires_us > created_us)
+    CHECK (expires_us > created_us),
+  label TEXT NOT NULL DEFAULT '' CHECK (length(label) <= 64), -- what holds it, for its user's list
+  address TEXT                                        -- from which IP address it was made, if over the network
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_user ON sessions (user);
 CREATE INDEX sessions_by_expiry ON sessions (expires_us);
@@ -72,6 +75,35 @@ CREATE TABLE sign_in_links (
 CREATE INDEX sign_in_links_by_user ON sign_in_links (user);
 CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_us);
 
+-- The code that makes somebody the first owner: one row at most, and none once there is an owner.
+CREATE TABLE claim (
+  one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1
+  hash BLOB NOT NULL CHECK (length(hash) = 32)        -- SHA-256 of the code that the newest start printed
+) STRICT;
+
+-- Links that show one stretch of one camera to whoever has them.
+CREATE TABLE shares (
+  hash BLOB PRIMARY KEY CHECK (length(hash) = 32),    -- SHA-256 of the token in the link
+  user INTEGER NOT NULL                               -- who made it; it shows nothing that this user may not take away
+    REFERENCES users (id) ON DELETE CASCADE,
+  camera TEXT NOT NULL REFERENCES cameras (id),       -- whose pictures
+  start_us INTEGER NOT NULL,                          -- from when
+  end_us INTEGER NOT NULL CHECK (end_us > start_us),  -- to when, excluded
+  created_us INTEGER NOT NULL,                        -- when it was made
+  expires_us INTEGER NOT NULL CHECK (expires_us > created_us) -- from then on it is worth nothing
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shares_by_user ON shares (user);
+CREATE INDEX shares_by_expiry ON shares (expires_us);
+
+-- Cameras that the household switched off for a while: not connected, not recorded, not shown.
+CREATE TABLE pauses (
+  camera TEXT PRIMARY KEY REFERENCES cameras (id),    -- which
+  since_us INTEGER NOT NULL,                          -- from when
+  until_us INTEGER CHECK (until_us > since_us),       -- ends by itself then; NULL: when somebody ends it
+  user INTEGER,                                       -- who paused it; stays when the user is removed
+  user_name TEXT NOT NULL                             -- who, in the words of that day
+) STRICT, WITHOUT ROWID;
+
 -- Who may do what with which camera. No row, no right: for owners too.
 CREATE TABLE rights (
   user INTEGER NOT NULL                               -- who
@@ -82,6 +114,8 @@ CREATE TABLE rights (
   export INTEGER NOT NULL CHECK (export IN (0, 1)),   -- take footage away as a file
   "delete" INTEGER NOT NULL CHECK ("delete" IN (0, 1)), -- remove or keep footage and events
   expires_us INTEGER,                                 -- from then on the row is worth nothing; NULL: until it is taken away
+  from_minute INTEGER CHECK (from_minute BETWEEN 0 AND 1439), -- of the local day, the row counts from then; NULL: all day
+  to_minute INTEGER CHECK (to_minute BETWEEN 0 AND 1439), -- until then, over midnight if it is the earlier; NULL likewise
   PRIMARY KEY (user, camera),
   CHECK (live + history + export + "delete" > 0)
 ) STRICT, WITHOUT ROWID;

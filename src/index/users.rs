@@ -4,15 +4,17 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use crate::access::{Role, UserName};
 use crate::index::rights;
-use crate::units::UserId;
+use crate::units::{UserId, UtcMicros};
 
-const COLUMNS: &str = "SELECT id, name, role, password_hash FROM users";
-const BY_NAME: &str = "SELECT id, name, role, password_hash FROM users WHERE name = ?1";
-const BY_ID: &str = "SELECT id, name, role, password_hash FROM users WHERE id = ?1";
+const COLUMNS: &str = "SELECT id, name, role, password_hash, expires_us FROM users";
+const BY_NAME: &str = "SELECT id, name, role, password_hash, expires_us FROM users WHERE name = ?1";
+const BY_ID: &str = "SELECT id, name, role, password_hash, expires_us FROM users WHERE id = ?1";
 const OWNERS: &str = "SELECT id FROM users WHERE role = 'owner' ORDER BY id";
 const CLAIM: &str = "INSERT INTO users (name, role, password_hash)
     SELECT ?1, 'owner', ?2 WHERE NOT EXISTS (SELECT 1 FROM users WHERE role = 'owner') RETURNING id";
 const SET_PASSWORD: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+const SET_ROLE: &str = "UPDATE users SET role = ?2 WHERE id = ?1";
+const SET_EXPIRY: &str = "UPDATE users SET expires_us = ?2 WHERE id = ?1";
 const END_SESSIONS: &str = "DELETE FROM sessions WHERE user = ?1";
 const END_LINKS: &str = "DELETE FROM sign_in_links WHERE user = ?1";
 
@@ -27,6 +29,8 @@ pub struct UserRow {
     pub role: Role,
     /// PHC string of the password.
     pub password_hash: String,
+    /// From then on nobody signs in as this user; `None`: until it is removed.
+    pub expires: Option<UtcMicros>,
 }
 
 /// Without the hash: this may end in a log.
@@ -41,7 +45,13 @@ impl std::fmt::Debug for UserRow {
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
-    Ok(UserRow { id: row.get(0)?, name: row.get(1)?, role: row.get(2)?, password_hash: row.get(3)? })
+    Ok(UserRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        role: row.get(2)?,
+        password_hash: row.get(3)?,
+        expires: row.get(4)?,
+    })
 }
 
 /// Makes a user without any right; a constraint fails if the name is taken ([`crate::index::WriteError::is_conflict`]).
@@ -102,6 +112,20 @@ pub fn set_password(tx: &Transaction<'_>, id: UserId, password_hash: &str) -> ru
 /// Replaces a hash by a better one of the same password; sessions stay.
 pub fn refresh_hash(tx: &Transaction<'_>, id: UserId, password_hash: &str) -> rusqlite::Result<()> {
     tx.execute(SET_PASSWORD, (id, password_hash)).map(drop)
+}
+
+/// Says when the user's time is over; `None`: never.
+pub fn set_expiry(tx: &Transaction<'_>, id: UserId, expires: Option<UtcMicros>) -> rusqlite::Result<()> {
+    tx.execute(SET_EXPIRY, (id, expires)).map(drop)
+}
+
+/// Makes the user something else; `false`, and nothing is changed, if that would leave no owner. Whoever is looking at
+/// something by the old role's word is asked to sign in anew by the next look at the rows.
+pub fn set_role(tx: &Transaction<'_>, id: UserId, role: Role) -> rusqlite::Result<bool> {
+    if role != Role::Owner && owners(tx)? == [id] {
+        return Ok(false);
+    }
+    tx.execute(SET_ROLE, (id, role)).map(|changed| changed == 1)
 }
 
 /// What became of a wish to remove a user.
@@ -183,7 +207,10 @@ mod tests {
         let tx = conn.transaction().unwrap();
         let anna = claim(&tx, &name("anna"), HASH).unwrap().unwrap();
         assert_eq!(remove(&tx, anna), Ok(Removal::LastOwner));
+        assert_eq!(set_role(&tx, anna, Role::Guest), Ok(false));
         let ben = insert(&tx, &name("ben"), Role::Owner, HASH).unwrap();
+        assert_eq!(set_role(&tx, anna, Role::Guest), Ok(true));
+        assert_eq!(set_role(&tx, anna, Role::Owner), Ok(true));
         assert_eq!(remove(&tx, anna), Ok(Removal::Removed));
         assert_eq!(remove(&tx, ben), Ok(Removal::LastOwner));
     }
@@ -224,12 +251,23 @@ mod tests {
 
     #[test]
     fn a_users_hash_is_not_printed() {
-        let row = UserRow { id: UserId(1), name: "a".into(), role: Role::Guest, password_hash: HASH.into() };
+        let row =
+            UserRow { id: UserId(1), name: "a".into(), role: Role::Guest, password_hash: HASH.into(), expires: None };
         assert!(!format!("{row:?}").contains("argon2"));
     }
 
     #[test]
     fn no_question_about_users_reads_them_all() {
-        testing::assert_no_scan(&[BY_NAME, BY_ID, OWNERS, CLAIM, SET_PASSWORD, END_SESSIONS, END_LINKS]);
+        testing::assert_no_scan(&[
+            BY_NAME,
+            BY_ID,
+            OWNERS,
+            CLAIM,
+            SET_PASSWORD,
+            SET_ROLE,
+            SET_EXPIRY,
+            END_SESSIONS,
+            END_LINKS,
+        ]);
     }
 }

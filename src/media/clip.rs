@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::access::{Right, Viewable};
+use crate::access::{Right, ShareRow, Viewable};
 use crate::disk::Footage;
 use crate::index::Readers;
 use crate::media::assembly::{Assembly, STAY_OPEN};
@@ -42,6 +42,17 @@ pub async fn open(
     let (proof, footage) = (proof.clone(), footage.clone());
     let assemble = move || assemble(&proof, span, recordings, &footage);
     tokio::task::spawn_blocking(assemble).await.unwrap_or(Err(MediaError::Broken))
+}
+
+/// What a link shows, and nothing before or after it.
+pub async fn open_shared(
+    proof: &Viewable<ShareRow>,
+    readers: &Readers,
+    footage: &Footage,
+    segments: &OpenSegments,
+) -> Result<Assembly, MediaError> {
+    let ShareRow { camera, span, .. } = proof.get();
+    open(&proof.narrow(camera.clone())?, *span, readers, footage, segments).await
 }
 
 fn check(proof: &Viewable<CameraId>, span: UtcSpan) -> Result<(), MediaError> {

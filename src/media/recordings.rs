@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::access::{Denied, Right, Viewable};
-use crate::index::{Readers, events, gaps, segments};
+use crate::index::{Readers, events, gaps, pauses, segments};
 use crate::media::source::Recording;
 use crate::media::{MediaError, needs};
 use crate::record::open::OpenSegments;
-use crate::record::segment::Gap;
+use crate::record::segment::{Gap, GapCause};
 use crate::units::{CameraId, SegmentId, UtcMicros, UtcSpan};
 
 /// Segments that follow each other this closely are told as one span.
@@ -37,10 +37,12 @@ pub struct Motion {
     pub peak: f32,
 }
 
-/// Tells what there is; takes a proof of [`Right::History`]. The segment that is being written is included.
+/// Tells what there is; takes a proof of [`Right::History`]. The segment that is being written is included, and so is the
+/// pause in which the camera is at `now`.
 pub async fn overview(
     proof: &Viewable<CameraId>,
     span: UtcSpan,
+    now: UtcMicros,
     readers: &Readers,
     open: &OpenSegments,
 ) -> Result<Overview, MediaError> {
@@ -51,7 +53,15 @@ pub async fn overview(
     let recordings = find(proof, span, readers, open).await?;
     let camera = proof.get().clone();
     let (gaps, motion) = readers
-        .read(move |conn| Ok((gaps::between(conn, &camera, span)?, events::between(conn, &camera, span)?)))
+        .read(move |conn| {
+            let mut gaps = gaps::between(conn, &camera, span)?;
+            if let Some(pause) = pauses::of(conn, &camera)?
+                && let Some(span) = pauses::missing(conn, &pause, now)?
+            {
+                gaps.push(Gap { camera: camera.clone(), span, cause: GapCause::Paused });
+            }
+            Ok((gaps, events::between(conn, &camera, span)?))
+        })
         .await?;
     let cut = |gap: Gap| Some(Gap { span: gap.span.intersection(span)?, ..gap });
     Ok(Overview {
@@ -164,16 +174,18 @@ mod tests {
         storage.write(|tx| events::upsert(tx, &event));
 
         let proof = storage.household.proof("porch", Right::History);
-        let told = overview(&proof, span(30, 200), &storage.readers, &storage.open).await.expect("an overview");
+        let told =
+            overview(&proof, span(30, 200), UtcMicros(0), &storage.readers, &storage.open).await.expect("an overview");
         assert_eq!(told.spans, [span(30, 120), span(150, 200)]);
         assert_eq!(told.gaps, [gap]);
         assert_eq!(told.motion, [Motion { start: UtcMicros(70_000_000), end: None, peak: 0.25 }]);
 
         storage.open.set(open_segment("porch", 5, span(210, 220)));
-        let told = overview(&proof, span(200, 300), &storage.readers, &storage.open).await.expect("an overview");
+        let told =
+            overview(&proof, span(200, 300), UtcMicros(0), &storage.readers, &storage.open).await.expect("an overview");
         assert_eq!(told.spans, [span(200, 220)]);
         let live = storage.household.proof("porch", Right::Live);
-        let refused = overview(&live, span(0, 1), &storage.readers, &storage.open).await;
+        let refused = overview(&live, span(0, 1), UtcMicros(0), &storage.readers, &storage.open).await;
         assert!(matches!(refused, Err(MediaError::WrongRight(Right::Live))));
     }
 

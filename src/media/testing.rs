@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::access::{Gate, Records, RecordsError, Right, Rights, Role, SessionRow, Token, TokenHash, Viewable};
+use crate::access::{
+    Gate, Records, RecordsError, Right, Rights, Role, SessionKind, SessionRow, ShareRow, Token, TokenHash, Viewable,
+};
 use crate::camera::packet::{AudioParameters, Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use crate::disk::Footage;
 use crate::index::{Readers, WriterThread, segments};
@@ -39,8 +41,13 @@ impl Household {
 
 impl Records for Household {
     fn session(&self, _: &TokenHash, _: UtcMicros) -> Result<Option<SessionRow>, RecordsError> {
-        let row =
-            SessionRow { user: UserId(1), name: "anna".to_owned(), role: Role::Member, expires: UtcMicros(i64::MAX) };
+        let row = SessionRow {
+            user: UserId(1),
+            name: "anna".to_owned(),
+            role: Role::Member,
+            expires: UtcMicros(i64::MAX),
+            kind: SessionKind::Cookie,
+        };
         Ok(Some(row))
     }
 
@@ -51,6 +58,14 @@ impl Records for Household {
 
     fn cameras(&self, _: UserId, _: UtcMicros) -> Result<Vec<(CameraId, Rights)>, RecordsError> {
         Ok(Vec::new())
+    }
+
+    fn share(&self, _: &TokenHash, _: UtcMicros) -> Result<Option<ShareRow>, RecordsError> {
+        Ok(None)
+    }
+
+    fn is_paused(&self, _: &CameraId) -> Result<bool, RecordsError> {
+        Ok(false)
     }
 }
 

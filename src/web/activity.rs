@@ -61,7 +61,11 @@ pub(crate) async fn page(
         let what = words::action(&row.entry.action);
         RowInWords {
             who: if row.entry.user_name.is_empty() { "The recorder".into() } else { row.entry.user_name.clone() },
-            what: camera.map_or_else(|| what.to_owned(), |camera| format!("{what} {camera}")),
+            what: match camera {
+                Some(camera) if row.entry.action == "rights" => format!("{what} {camera} ({})", row.entry.detail),
+                Some(camera) => format!("{what} {camera}"),
+                None => format!("{what} {}", row.entry.detail).trim_end().to_owned(),
+            },
             at: words::time(row.entry.at, Show::Full, now),
             address: row.entry.address.map(|address| address.to_string()),
         }

@@ -43,6 +43,11 @@ pub(crate) fn base() -> &'static str {
     &BASE
 }
 
+/// One file.
+pub(crate) fn bytes(name: &str) -> Option<Vec<u8>> {
+    Files::get(name).map(|file| file.data.into_owned())
+}
+
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",

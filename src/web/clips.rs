@@ -52,10 +52,15 @@ pub(crate) async fn of_event(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let motion = site.parts.settings.borrow().cameras.get(event.camera()).map(|Camera { motion, .. }| motion.clone());
-    let span = with_roll(event.get(), &motion.unwrap_or_default(), site.parts.clock.now());
+    let span = of_event_with_roll(&site, event.get(), site.parts.clock.now());
     site.note(event.viewer(), peer, "event-clip", event.camera(), Some(span)).await?;
     clip(&site, camera, span, &headers).await
+}
+
+/// The span of an event's clip, as the camera's settings are now.
+pub(crate) fn of_event_with_roll(site: &Site, event: &EventRow, now: UtcMicros) -> UtcSpan {
+    let motion = site.parts.settings.borrow().cameras.get(&event.camera).map(|Camera { motion, .. }| motion.clone());
+    with_roll(event, &motion.unwrap_or_default(), now)
 }
 
 /// An event with what came before and after it, as far as that is recorded.
@@ -121,7 +126,7 @@ pub(crate) async fn vod(
 }
 
 /// A file or the part of it that was asked for.
-fn answer(file: &Assembly, media_type: &'static str, headers: &HeaderMap) -> Response {
+pub(crate) fn answer(file: &Assembly, media_type: &'static str, headers: &HeaderMap) -> Response {
     let len = file.len();
     let wanted = headers.get(header::RANGE).and_then(|wanted| wanted.to_str().ok());
     let is_same = headers.get(header::IF_RANGE).is_none_or(|etag| etag.as_bytes() == file.etag().as_bytes());

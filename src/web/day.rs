@@ -26,6 +26,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
+use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
 
 #[derive(Template)]
@@ -47,6 +48,7 @@ pub(crate) struct DayPage {
     pub(crate) marks: Vec<Mark>,
     pub(crate) events: Vec<String>,
     pub(crate) gaps: Vec<GapInWords>,
+    pub(crate) watched: Vec<Watched>,
     pub(crate) may_export: bool,
     pub(crate) save_start: f64,
     pub(crate) save_end: f64,
@@ -91,7 +93,7 @@ pub(crate) async fn page(
     };
     let day = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
     let parts = &site.parts;
-    let known = recordings::overview(&camera, day, &parts.readers, &parts.open).await.map_err(refused)?;
+    let known = recordings::overview(&camera, day, now, &parts.readers, &parts.open).await.map_err(refused)?;
     let id = camera.get().clone();
     let events = parts.readers.read(move |connection| events::between(connection, &id, day)).await;
     let events = events.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
@@ -121,6 +123,7 @@ pub(crate) async fn page(
         marks: marks(&known, day, now),
         events: events.iter().rev().map(|row| card(&site, row)).collect(),
         gaps: known.gaps.iter().map(|gap| gap_in_words(gap, now)).collect(),
+        watched: watched::of(&site, &camera, day, now).await?,
         may_export: rights.iter().any(|(other, rights)| other == camera.get() && rights.has(Right::Export)),
         save_start: saved.as_unix_seconds(),
         save_end: saved.plus(Duration::from_secs(60)).as_unix_seconds(),
@@ -146,7 +149,7 @@ pub(crate) async fn recordings(
     let window = span(window.after, window.before)?;
     let now = site.parts.clock.now();
     let parts = &site.parts;
-    let known = recordings::overview(&camera, window, &parts.readers, &parts.open).await.map_err(refused)?;
+    let known = recordings::overview(&camera, window, now, &parts.readers, &parts.open).await.map_err(refused)?;
     let seconds =
         |span: &UtcSpan| json!({ "start": span.start().as_unix_seconds(), "end": span.end().as_unix_seconds() });
     let gap = |gap: &Gap| {

@@ -2,15 +2,24 @@
 
 use askama::Template;
 
+use crate::access::Rights;
+use crate::web::account::{AccountPage, Device, SharedLink, ShownOnce};
 use crate::web::activity::{ActivityPage, RowInWords};
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
+use crate::web::claim::ClaimPage;
 use crate::web::day::{DayPage, GapInWords, Mark};
 use crate::web::event::EventPage;
 use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage};
 use crate::web::frame::{Alarm, Frame, Place, ViewerName};
 use crate::web::live::{LivePage, Tile};
 use crate::web::message::MessagePage;
+use crate::web::pause::{PauseButton, PauseInWords};
+use crate::web::people::{CameraChoice, PeoplePage, Somebody};
+use crate::web::person::{CameraRights, PersonPage};
+use crate::web::share::SharedPage;
 use crate::web::sign_in::{SignInLinkPage, SignInPage};
+use crate::web::trust::TrustPage;
+use crate::web::watched::Watched;
 
 const HOSTILE: &str =
     "</title><script>alert(1)</script><img src=x onerror=alert(2)>\" onfocus=\"alert(3)' `${4}`\u{202e}";
@@ -26,6 +35,7 @@ fn frame() -> Frame {
         assets: "/static/0",
         viewer: Some(ViewerName { name: hostile() }),
         alarms: vec![Alarm { what: hostile(), why: hostile() }],
+        over_tls: true,
     }
 }
 
@@ -44,6 +54,87 @@ fn card() -> EventCard {
     }
 }
 
+fn pause_button() -> String {
+    PauseButton { camera: hostile(), name: hostile(), is_paused: false, may: true }.render().expect("a button")
+}
+
+fn shown_once() -> ShownOnce {
+    ShownOnce { frame: frame(), heading: "Heading", lead: hostile(), text: hostile(), back: hostile() }
+}
+
+fn shared() -> SharedPage {
+    SharedPage {
+        frame: frame(),
+        camera: hostile(),
+        start: "<time></time>".into(),
+        length: hostile(),
+        by: hostile(),
+        until: "<time></time>".into(),
+        clip: hostile(),
+    }
+}
+
+type Rendered = (&'static str, askama::Result<String>);
+
+fn accounts() -> [Rendered; 3] {
+    let device = || Device {
+        handle: hostile(),
+        label: hostile(),
+        since: "<time></time>".into(),
+        until: "<time></time>".into(),
+        address: Some(hostile()),
+        is_this: false,
+    };
+    let link = SharedLink {
+        handle: hostile(),
+        camera: hostile(),
+        from: "<time></time>".into(),
+        until: "<time></time>".into(),
+    };
+    let account = AccountPage {
+        frame: frame(),
+        name: hostile(),
+        role: "owner",
+        is_owner: true,
+        error: Some(hostile()),
+        said: Some("said"),
+        devices: vec![device(), device()],
+        tokens: vec![device()],
+        links: vec![link],
+        lengths: [(1, "a day"), (2, "two days"), (3, "three days")],
+    };
+    let somebody = Somebody {
+        url: hostile(),
+        name: hostile(),
+        role: "guest",
+        cameras: hostile(),
+        until: Some("<time></time>".into()),
+        is_over: true,
+    };
+    let people = PeoplePage {
+        frame: frame(),
+        people: vec![somebody],
+        cameras: vec![CameraChoice { id: hostile(), name: hostile() }],
+        error: Some(hostile()),
+        name: hostile(),
+        until: hostile(),
+    };
+    let rights = CameraRights { id: hostile(), name: hostile(), rights: Rights::ALL, from: hostile(), to: hostile() };
+    let person = PersonPage {
+        frame: frame(),
+        url: hostile(),
+        name: hostile(),
+        role: "guest",
+        until: hostile(),
+        cameras: vec![rights],
+        devices: 2,
+        is_self: false,
+        error: Some(hostile()),
+        said: Some("said"),
+    };
+    [("account", account.render()), ("people", people.render()), ("person", person.render())]
+}
+
 fn choice() -> Choice {
     Choice { name: hostile(), url: hostile(), is_chosen: true }
 }
@@ -60,7 +151,12 @@ fn pages() -> Vec<(&'static str, String)> {
             state: "streaming",
             words: "Live",
             has_history: true,
+            pause: Some(PauseInWords { who: hostile(), since: "<time></time>".into(), until: None }),
+            button: pause_button(),
         }],
+        may_pause: true,
+        some_on: true,
+        some_off: true,
     };
     let cameras = CamerasPage {
         frame: frame(),
@@ -103,6 +199,11 @@ fn pages() -> Vec<(&'static str, String)> {
         day: hostile(),
         newer: Some(hostile()),
         older: Some(hostile()),
+        watched: vec![Watched { who: hostile(), at: "<time></time>".into() }],
+        camera: hostile(),
+        may_share: true,
+        share_start: 0.0,
+        share_end: 1.0,
         may_change: true,
         may_delete: true,
     };
@@ -123,6 +224,7 @@ fn pages() -> Vec<(&'static str, String)> {
         marks: vec![Mark { class: "bar-gap", x: 0.0, width: 1.0, y: 0, height: 1, words: hostile() }],
         events: vec![rendered_card()],
         gaps: vec![GapInWords { from: "<time></time>".into(), to: "<time></time>".into(), why: "why" }],
+        watched: vec![Watched { who: hostile(), at: "<time></time>".into() }],
         may_export: true,
         save_start: 0.0,
         save_end: 1.0,
@@ -132,7 +234,16 @@ fn pages() -> Vec<(&'static str, String)> {
     let sign_in = SignInPage { frame: frame(), next: hostile(), user: hostile(), error: Some(hostile()) };
     let link = SignInLinkPage { frame: frame(), token: hostile() };
     let message = MessagePage { frame: frame(), heading: "Heading", text: hostile() };
+    let [account, people, person] = accounts();
     vec![
+        account,
+        people,
+        person,
+        ("claim", ClaimPage { frame: frame(), code: hostile(), name: hostile(), error: Some(hostile()) }.render()),
+        ("shown_once", shown_once().render()),
+        ("shared", shared().render()),
+        ("trust", TrustPage { fingerprint: hostile() }.render()),
+        ("pause_button", Ok(pause_button())),
         ("live", live.render()),
         ("cameras", cameras.render()),
         ("events", events.render()),

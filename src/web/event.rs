@@ -24,6 +24,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::require_json;
 use crate::web::site::{Peer, Site};
+use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
 use crate::web::{clips, links};
 
@@ -48,6 +49,11 @@ pub(crate) struct EventPage {
     pub(crate) day: String,
     pub(crate) newer: Option<String>,
     pub(crate) older: Option<String>,
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) camera: String,
+    pub(crate) may_share: bool,
+    pub(crate) share_start: f64,
+    pub(crate) share_end: f64,
     pub(crate) may_change: bool,
     pub(crate) may_delete: bool,
 }
@@ -56,10 +62,13 @@ pub(crate) struct EventPage {
 pub(crate) async fn page(
     State(site): State<Arc<Site>>,
     Extension(event): Extension<Viewable<EventRow>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
 ) -> Result<Response, Refusal> {
     let now = site.parts.clock.now();
     let row = event.get();
     let rights = site.rights(event.viewer()).await?;
+    let may_share = rights.iter().any(|(camera, rights)| camera == event.camera() && rights.has(Right::Export));
+    let span = clips::of_event_with_roll(&site, row, now);
     let may_change = rights.iter().any(|(camera, rights)| camera == event.camera() && rights.has(Right::Delete));
     let (gate, viewer) = (site.parts.gate.clone(), event.viewer().clone());
     let visible = site.blocking(move || gate.cameras(&viewer, Right::History)).await?;
@@ -89,6 +98,11 @@ pub(crate) async fn page(
         day: links::moment(&row.camera, &words::local(row.start, "%Y-%m-%d"), row.start),
         newer: newer.map(|row| links::event(row.id)),
         older: older.map(|row| links::event(row.id)),
+        watched: watched::of(&site, &camera, span, now).await?,
+        camera: row.camera.to_string(),
+        may_share,
+        share_start: span.start().as_unix_seconds(),
+        share_end: span.end().as_unix_seconds(),
         camera_name: name,
         may_change,
         may_delete: may_change,

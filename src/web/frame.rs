@@ -18,6 +18,8 @@ pub(crate) struct Frame {
     pub(crate) assets: &'static str,
     pub(crate) viewer: Option<ViewerName>,
     pub(crate) alarms: Vec<Alarm>,
+    /// Whether a browser may have warned of this page.
+    pub(crate) over_tls: bool,
 }
 
 /// Who is signed in, as the top of a page says it.
@@ -38,6 +40,7 @@ pub(crate) enum Place {
     Events,
     Cameras,
     Activity,
+    Account,
     Nowhere,
 }
 
@@ -52,7 +55,19 @@ pub(crate) struct PlaceLink {
 impl Frame {
     /// For somebody who is not signed in.
     pub(crate) fn outside(title: &str) -> Self {
-        Self { title: title.into(), here: Place::Nowhere, assets: assets::base(), viewer: None, alarms: Vec::new() }
+        Self {
+            title: title.into(),
+            here: Place::Nowhere,
+            assets: assets::base(),
+            viewer: None,
+            alarms: Vec::new(),
+            over_tls: false,
+        }
+    }
+
+    /// The same for the page that one meets first.
+    pub(crate) fn at_the_door(site: &Site, title: &str) -> Self {
+        Self { over_tls: site.authority.is_some(), ..Self::outside(title) }
     }
 
     /// For a viewer, with what is wrong with the cameras that this viewer may see.
@@ -72,7 +87,7 @@ impl Frame {
             }
         }
         let viewer = Some(ViewerName { name: viewer.name().to_owned() });
-        Ok(Self { title: title.into(), here, assets: assets::base(), viewer, alarms })
+        Ok(Self { title: title.into(), here, assets: assets::base(), viewer, alarms, over_tls: site.parts.over_tls })
     }
 
     /// The navigation.

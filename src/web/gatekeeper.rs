@@ -9,14 +9,16 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Right, Role, Token, Viewable, Viewer};
+use crate::access::{Pass, Right, Role, SessionKind, Token, Viewable, Viewer};
 use crate::index::events;
 use crate::units::CameraId;
+use crate::web::forwarded::{Call, is_forwarded};
 use crate::web::frame::{Frame, page};
 use crate::web::hosts::{Acting, OwnAuthority, is_in_the_house, may_act};
 use crate::web::message::MessagePage;
 use crate::web::refusal::Refusal;
 use crate::web::routes::{Audience, Kind};
+use crate::web::share::LinkText;
 use crate::web::sign_in::SignInPage;
 use crate::web::site::{Peer, Site};
 use crate::web::{cookie, headers};
@@ -32,8 +34,9 @@ pub(crate) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none".into(), |path| path.as_str().to_owned());
     let mut response = match judge(&site, &request) {
-        Ok(peer) => {
+        Ok((peer, origin)) => {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(origin);
             match tokio::time::timeout(LONGEST_WAIT, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => Refusal::Unavailable("this took too long; try again").into_response(),
@@ -49,20 +52,22 @@ pub(crate) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
 
 /// Whether this call is from the house, to this recorder, and not made by a page elsewhere.
 #[expect(clippy::result_large_err, reason = "a refusal is an answer, made once a request")]
-fn judge(site: &Site, request: &Request) -> Result<Peer, Response> {
+fn judge(site: &Site, request: &Request) -> Result<(Peer, OwnOrigin), Response> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    let Some(peer) = peer.filter(|address| is_in_the_house(*address)) else {
+    let web = site.parts.settings.borrow().web.clone();
+    let call = peer.and_then(|peer| Call::of(peer, request.headers(), &web.proxies, site.parts.over_tls));
+    let Some(call) = call.filter(|call| is_in_the_house(call.from)) else {
         return Err(StatusCode::FORBIDDEN.into_response());
     };
-    let hosts = site.parts.settings.borrow().web.hosts.clone();
-    let Some(authority) = OwnAuthority::of(request.uri(), request.headers(), &hosts) else {
+    let Some(authority) = OwnAuthority::of(request.uri(), request.headers(), call.host.as_deref(), &web.hosts) else {
         return Err(StatusCode::MISDIRECTED_REQUEST.into_response());
     };
     let acting = acting(request.method(), request.uri().path(), request.headers());
-    if !may_act(request.headers(), acting, &authority.origin(site.parts.over_tls)) {
+    let origin = authority.origin(call.over_tls);
+    if !may_act(request.headers(), acting, &origin) {
         return Err(Refusal::Forbidden("this must come from the recorder's own pages").into_response());
     }
-    Ok(Peer(peer.to_canonical()))
+    Ok((Peer(call.from.to_canonical()), OwnOrigin(origin)))
 }
 
 fn acting(method: &Method, path: &str, headers: &HeaderMap) -> Acting {
@@ -77,6 +82,14 @@ fn acting(method: &Method, path: &str, headers: &HeaderMap) -> Acting {
         Acting::WithCookie
     }
 }
+
+/// What this recorder is called by this request, as an origin; for links that are handed on.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnOrigin(pub(crate) String);
+
+/// A camera on which the viewer has some right, and lives here; no proof of any, so no pictures come of it.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnCamera(pub(crate) CameraId);
 
 /// One route's gate.
 #[derive(Clone)]
@@ -97,17 +110,29 @@ pub(crate) async fn admit(
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let response = match prove(&keeper, &params, &mut request).await {
         Ok(()) => next.run(request).await,
+        Err(Refusal::NotSignedIn) if keeper.kind == Kind::Page && is_new(&keeper.site).await => {
+            return (StatusCode::SEE_OTHER, [(header::LOCATION, crate::web::links::CLAIM)]).into_response();
+        }
         Err(refusal) => refusal.into_response(),
     };
     match (keeper.kind, response.extensions().get::<Refusal>()) {
-        (Kind::Page, Some(refusal)) => refusal_page(refusal, if is_get { &wanted } else { "/" }),
+        (Kind::Page, Some(refusal)) => {
+            let outside = Frame::at_the_door(&keeper.site, "Sign in");
+            refusal_page(refusal, outside, if is_get { &wanted } else { "/" })
+        }
         _ => response,
     }
+}
+
+/// Whether nobody owns this recorder yet, so that nobody could sign in either.
+async fn is_new(site: &Site) -> bool {
+    crate::web::claim::is_open(site).await.unwrap_or(false)
 }
 
 /// Puts the proof that the audience demands among the request's extensions. Handlers find no other way to one.
 async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Request) -> Result<(), Refusal> {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+    let knock = (request.extensions().get::<Peer>().copied(), request.uri().path().to_owned());
     match keeper.audience {
         Audience::Anyone => {}
         Audience::SignedIn => {
@@ -123,29 +148,64 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
         }
         Audience::Camera(right) => {
             let viewer = viewer(&keeper.site, request.headers()).await?;
-            let camera = param("id").and_then(|id| id.parse().ok()).ok_or(Refusal::NotFound)?;
-            let proof = viewable(&keeper.site, viewer, camera, right).await?;
+            let camera: Option<CameraId> = param("id").and_then(|id| id.parse().ok());
+            let proof = match camera.clone() {
+                Some(camera) => viewable(&keeper.site, viewer.clone(), camera, right).await,
+                None => Err(Refusal::NotFound),
+            };
+            let proof = told(keeper, &knock, proof, &viewer, camera).await?;
             request.extensions_mut().insert(proof);
         }
         Audience::Event(right) => {
             let viewer = viewer(&keeper.site, request.headers()).await?;
-            let id = param("event").and_then(|id| id.parse().ok()).ok_or(Refusal::NotFound)?;
-            let row = keeper.site.parts.readers.read(move |connection| events::by_id(connection, id)).await;
-            let row = row.map_err(|error| {
-                tracing::error!(%error, "could not look up an event");
-                Refusal::Unavailable("the recorder's database does not answer; try again in a moment")
-            })?;
+            let row = match param("event").and_then(|id| id.parse().ok()) {
+                Some(id) => keeper.site.read(move |connection| events::by_id(connection, id)).await?,
+                None => None,
+            };
+            // What never was is asked about too, so that it takes as long as what is another's.
+            let nowhere = || "no-such-camera".parse().ok();
+            let camera = row.as_ref().map(|row| row.camera.clone());
+            let proof = match camera.clone().or_else(nowhere) {
+                Some(camera) => viewable(&keeper.site, viewer.clone(), camera, right).await,
+                None => Err(Refusal::NotFound),
+            };
+            let (proof, row) = match (proof, row) {
+                (Ok(proof), Some(row)) => (Ok(proof), Some(row)),
+                (Ok(_), None) => (Err(Refusal::NotFound), None),
+                (Err(refusal), row) => (Err(refusal), row),
+            };
+            let proof = told(keeper, &knock, proof, &viewer, camera).await?;
             let row = row.ok_or(Refusal::NotFound)?;
-            let proof = viewable(&keeper.site, viewer, row.camera.clone(), right).await?;
             let camera_proof = proof.clone();
             request.extensions_mut().insert(proof.narrow(row)?);
             request.extensions_mut().insert(camera_proof);
         }
+        Audience::Resident => {
+            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let camera: Option<CameraId> = param("id").and_then(|id| id.parse().ok());
+            let rights = keeper.site.rights(&viewer).await?;
+            let own = camera.clone().filter(|camera| rights.iter().any(|(id, rights)| id == camera && rights.any()));
+            let own = told(keeper, &knock, own.ok_or(Refusal::NotFound), &viewer, camera).await?;
+            if !crate::web::pause::lives_here(&viewer) {
+                return Err(Refusal::Forbidden("only who lives here switches cameras off and on"));
+            }
+            request.extensions_mut().insert(OwnCamera(own));
+            request.extensions_mut().insert(viewer);
+        }
+        Audience::Link => {
+            let text = param("link").unwrap_or_default();
+            let link: Token = text.parse().map_err(|_| Refusal::NotFound)?;
+            let gate = keeper.site.parts.gate.clone();
+            let shared = keeper.site.blocking(move || gate.shared(&link)).await?;
+            request.extensions_mut().insert(shared);
+            request.extensions_mut().insert(LinkText(text));
+        }
         Audience::LoopbackOrToken => {
-            let is_loopback = request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.is_loopback());
+            let is_loopback = request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.is_loopback())
+                && !is_forwarded(request.headers());
             if !is_loopback {
                 let token = cookie::bearer(request.headers()).ok_or(Refusal::NotSignedIn)?;
-                let viewer = holder(&keeper.site, token).await?;
+                let viewer = holder(&keeper.site, token, SessionKind::Api).await?;
                 if viewer.role() != Role::Owner {
                     return Err(Refusal::Forbidden("only an owner's token may read this"));
                 }
@@ -155,20 +215,35 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
     Ok(())
 }
 
-/// Who calls, by cookie or token. A token, if there is one, alone counts.
-pub(crate) async fn viewer(site: &Site, headers: &HeaderMap) -> Result<Viewer, Refusal> {
-    let token = if headers.contains_key(header::AUTHORIZATION) {
-        cookie::bearer(headers)
-    } else {
-        cookie::read(headers, site.parts.over_tls)
-    };
-    holder(site, token.ok_or(Refusal::NotSignedIn)?).await
+/// What was found, after it was written down if it is a refusal of what somebody signed in asked for.
+async fn told<T>(
+    keeper: &Gatekeeper,
+    (peer, path): &(Option<Peer>, String),
+    found: Result<T, Refusal>,
+    viewer: &Viewer,
+    camera: Option<CameraId>,
+) -> Result<T, Refusal> {
+    if found.as_ref().err() == Some(&Refusal::NotFound) {
+        keeper.site.note_refusal(viewer, peer.ok_or(Refusal::NotFound)?, camera, path).await?;
+    }
+    found
 }
 
-async fn holder(site: &Site, token: &str) -> Result<Viewer, Refusal> {
+/// Who calls, by cookie or token. A token, if there is one, alone counts; and neither is taken for the other.
+pub(crate) async fn viewer(site: &Site, headers: &HeaderMap) -> Result<Viewer, Refusal> {
+    let (token, kind) = if headers.contains_key(header::AUTHORIZATION) {
+        (cookie::bearer(headers), SessionKind::Api)
+    } else {
+        (cookie::read(headers, site.parts.over_tls), SessionKind::Cookie)
+    };
+    holder(site, token.ok_or(Refusal::NotSignedIn)?, kind).await
+}
+
+async fn holder(site: &Site, token: &str, kind: SessionKind) -> Result<Viewer, Refusal> {
     let token: Token = token.parse().map_err(|_| Refusal::NotSignedIn)?;
     let gate = site.parts.gate.clone();
-    site.blocking(move || gate.who(&token)).await
+    let viewer = site.blocking(move || gate.who(&token)).await?;
+    if viewer.pass() == Pass::Session(kind) { Ok(viewer) } else { Err(Refusal::NotSignedIn) }
 }
 
 async fn viewable(site: &Site, viewer: Viewer, camera: CameraId, right: Right) -> Result<Viewable<CameraId>, Refusal> {
@@ -193,19 +268,14 @@ pub(crate) async fn nothing_here(request: Request) -> Response {
     if path.starts_with("/api/") || path.starts_with("/vod/") || path.starts_with("/static/") {
         Refusal::NotFound.into_response()
     } else {
-        refusal_page(&Refusal::NotFound, "/")
+        refusal_page(&Refusal::NotFound, Frame::outside("Nothing here"), "/")
     }
 }
 
-fn refusal_page(refusal: &Refusal, wanted: &str) -> Response {
+fn refusal_page(refusal: &Refusal, frame: Frame, wanted: &str) -> Response {
     let (heading, text) = match refusal {
         Refusal::NotSignedIn => {
-            let sign_in = SignInPage {
-                frame: Frame::outside("Sign in"),
-                next: wanted.to_owned(),
-                user: String::new(),
-                error: None,
-            };
+            let sign_in = SignInPage { frame, next: wanted.to_owned(), user: String::new(), error: None };
             return page(refusal.status(), &sign_in);
         }
         Refusal::NotFound => ("Nothing here", "There is no such page, or it is not for you.".to_owned()),

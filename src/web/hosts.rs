@@ -17,8 +17,9 @@ pub(crate) struct OwnAuthority(String);
 
 impl OwnAuthority {
     /// Reads the one `Host` header. `None`: it is missing, there are several, it contradicts the request line, it is
-    /// malformed, or it is a name we do not answer to. Forwarded headers are not looked at: anybody can write them.
-    pub(crate) fn of(uri: &Uri, headers: &HeaderMap, configured: &[String]) -> Option<Self> {
+    /// malformed, or it is a name we do not answer to. Forwarded headers are not looked at: anybody can write them. `told` is
+    /// what a configured proxy said the caller's `Host` was; it is judged like the `Host` itself.
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap, told: Option<&str>, configured: &[String]) -> Option<Self> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next()?.to_str().ok()?.to_ascii_lowercase();
         if hosts.next().is_some() {
@@ -27,6 +28,7 @@ impl OwnAuthority {
         if uri.authority().is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(&host)) {
             return None;
         }
+        let host = told.map_or(host, str::to_ascii_lowercase);
         let name = name_of(&host)?;
         let is_own = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
@@ -127,7 +129,7 @@ mod tests {
 
     fn answers_to(host: &str) -> bool {
         let configured = ["nvr.home.arpa".to_owned()];
-        OwnAuthority::of(&Uri::from_static("/"), &headers(&[("host", host)]), &configured).is_some()
+        OwnAuthority::of(&Uri::from_static("/"), &headers(&[("host", host)]), None, &configured).is_some()
     }
 
     #[test]
@@ -178,14 +180,14 @@ mod tests {
     #[test]
     fn two_hosts_or_a_request_line_that_contradicts_are_refused() {
         let twice = headers(&[("host", "localhost"), ("host", "localhost")]);
-        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &twice, &[]), None);
-        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &HeaderMap::new(), &[]), None);
+        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &twice, None, &[]), None);
+        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &HeaderMap::new(), None, &[]), None);
         let one = headers(&[("host", "localhost")]);
-        assert_eq!(OwnAuthority::of(&Uri::from_static("http://evil.example/"), &one, &[]), None);
-        assert!(OwnAuthority::of(&Uri::from_static("http://localhost/"), &one, &[]).is_some());
+        assert_eq!(OwnAuthority::of(&Uri::from_static("http://evil.example/"), &one, None, &[]), None);
+        assert!(OwnAuthority::of(&Uri::from_static("http://localhost/"), &one, None, &[]).is_some());
         let forwarded =
             headers(&[("host", "evil.example"), ("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")]);
-        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &forwarded, &[]), None);
+        assert_eq!(OwnAuthority::of(&Uri::from_static("/"), &forwarded, None, &[]), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Every address of a page or file, made in one place.
 
-use crate::units::{CameraId, EventId, UtcMicros};
+use crate::units::{CameraId, EventId, UserId, UtcMicros};
 
 /// The live grid.
 pub(crate) const LIVE: &str = "/";
@@ -10,6 +10,23 @@ pub(crate) const EVENTS: &str = "/events";
 pub(crate) const CAMERAS: &str = "/cameras";
 /// Who looked.
 pub(crate) const ACTIVITY: &str = "/activity";
+
+/// Where a new recorder gets its first owner.
+pub(crate) const CLAIM: &str = "/claim";
+/// One's own account.
+pub(crate) const ACCOUNT: &str = "/account";
+/// Everybody who may sign in.
+pub(crate) const PEOPLE: &str = "/people";
+
+/// One person's page.
+pub(crate) fn person(user: UserId) -> String {
+    format!("{PEOPLE}/{}", user.0)
+}
+
+/// What a link shows.
+pub(crate) fn shared(token: &str) -> String {
+    format!("/shared/{token}")
+}
 
 /// A camera's day: today.
 pub(crate) fn camera(camera: &CameraId) -> String {

@@ -13,18 +13,23 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::{Right, Viewable, Viewer};
+use crate::camera::status::Link;
 use crate::media::live::{self, LiveItem, Stream, Subscription};
 use crate::units::CameraId;
 use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::pause::PauseInWords;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
-use crate::web::{gatekeeper, links, words};
+use crate::web::{gatekeeper, links, pause, words};
 
 #[derive(Template)]
 #[template(path = "live.html")]
 pub(crate) struct LivePage {
     pub(crate) frame: Frame,
     pub(crate) cameras: Vec<Tile>,
+    pub(crate) may_pause: bool,
+    pub(crate) some_on: bool,
+    pub(crate) some_off: bool,
 }
 
 /// One camera in the grid.
@@ -35,6 +40,9 @@ pub(crate) struct Tile {
     pub(crate) state: &'static str,
     pub(crate) words: &'static str,
     pub(crate) has_history: bool,
+    pub(crate) pause: Option<PauseInWords>,
+    /// Markup of our own.
+    pub(crate) button: String,
 }
 
 /// `GET /`.
@@ -43,21 +51,31 @@ pub(crate) async fn page(
     Extension(viewer): Extension<Viewer>,
 ) -> Result<Response, Refusal> {
     let rights = site.rights(&viewer).await?;
+    let (pauses, now) = (pause::all(&site).await?, site.parts.clock.now());
     let cameras = rights.into_iter().filter(|(_, rights)| rights.has(Right::Live)).filter_map(|(camera, rights)| {
         let entry = site.parts.board.get(&camera)?;
         let link = entry.main.borrow().link.clone();
+        let pause = pauses.get(&camera).map(|pause| pause::in_words(pause, now));
         Some(Tile {
             url: links::camera(&camera),
+            button: pause::button(&viewer, &camera, &entry.name, pause.is_some()),
+            state: if pause.is_some() { Link::Paused.name() } else { link.name() },
+            pause,
             id: camera.into(),
             name: entry.name,
-            state: link.name(),
             words: words::state(&link),
             has_history: rights.has(Right::History),
         })
     });
-    let cameras = cameras.collect();
-    let frame = Frame::inside(&site, &viewer, Place::Live, "Live").await?;
-    Ok(answer(StatusCode::OK, &LivePage { frame, cameras }))
+    let cameras: Vec<Tile> = cameras.collect();
+    let page = LivePage {
+        frame: Frame::inside(&site, &viewer, Place::Live, "Live").await?,
+        may_pause: pause::lives_here(&viewer),
+        some_on: cameras.iter().any(|tile| tile.pause.is_none()),
+        some_off: cameras.iter().any(|tile| tile.pause.is_some()),
+        cameras,
+    };
+    Ok(answer(StatusCode::OK, &page))
 }
 
 /// Which stream is asked for.

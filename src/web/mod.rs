@@ -4,19 +4,25 @@
 //! stages say how they do. It decides nothing about who may see what: each route names its audience, the gatekeeper asks the
 //! gate, and handlers get proofs. It never opens a footage file itself; `media` does, and takes the proof.
 
+mod account;
 mod activity;
 mod assets;
 mod board;
 mod cameras;
+pub mod claim;
 mod clips;
 mod cookie;
 mod day;
+mod device;
 #[cfg(test)]
 mod escaping;
 mod event;
 mod events;
+mod form;
+mod forwarded;
 mod frame;
 mod gatekeeper;
+mod hashing;
 mod headers;
 mod health;
 mod hosts;
@@ -25,14 +31,20 @@ mod live;
 mod me;
 mod message;
 mod metrics;
+mod pause;
+mod people;
+mod person;
 mod refusal;
 pub mod routes;
+mod share;
 mod sign_in;
 mod site;
 mod tips;
 pub mod tls;
+mod trust;
+mod watched;
 mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};
 pub use routes::router;
-pub use site::{Site, SiteParts};
+pub use site::{PauseSwitch, Site, SiteParts};

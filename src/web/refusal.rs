@@ -56,6 +56,7 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::NotSignedIn => Self::NotSignedIn,
             Denied::NotYours => Self::NotFound,
+            Denied::Paused => Self::Unavailable("somebody in the household switched this camera off"),
             Denied::Unavailable(error) => {
                 tracing::error!(%error, "refused a request because the gate could not be asked");
                 Self::Unavailable("the recorder's database does not answer; try again in a moment")

@@ -10,7 +10,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
-    activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in,
+    account, activity, assets, cameras, claim, clips, day, event, events, gatekeeper, health, live, me, metrics, pause,
+    people, person, share, sign_in, trust,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -24,6 +25,10 @@ pub enum Audience {
     Camera(Right),
     /// Who has this right on the camera of the event `{event}`. Anybody else: 404.
     Event(Right),
+    /// Who lives here and has any right on the camera `{id}`. Guests who have one: 403; anybody else: 404.
+    Resident,
+    /// Who has the link `{link}`, signed in or not.
+    Link,
     /// Owners.
     Owner,
     /// This machine itself, or an owner's token.
@@ -68,7 +73,7 @@ impl Route {
 
 /// Every route there is.
 pub fn table() -> Vec<Route> {
-    use Audience::{Anyone, Camera, Event, LoopbackOrToken, SignedIn};
+    use Audience::{Anyone, Camera, Event, Link, LoopbackOrToken, Owner, Resident, SignedIn};
     use Kind::{Data, Page};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     vec![
@@ -79,12 +84,37 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/sign-in/{token}", Anyone, Page, sign_in::link_page),
         Route::new(post.clone(), "/sign-in/{token}", Anyone, Page, sign_in::by_link),
         Route::new(post.clone(), "/api/login", Anyone, Data, sign_in::by_json),
+        Route::new(get.clone(), "/claim", Anyone, Page, claim::page),
+        Route::new(post.clone(), "/claim", Anyone, Page, claim::by_form),
+        Route::new(get.clone(), "/trust", Anyone, Page, trust::page),
+        Route::new(get.clone(), "/trust/{name}", Anyone, Data, trust::file),
+        Route::new(get.clone(), "/shared/{link}", Link, Page, share::page),
+        Route::new(get.clone(), "/shared/{link}/clip.mp4", Link, Data, share::play),
         Route::new(get.clone(), "/api/health", Anyone, Data, health::health),
         Route::new(get.clone(), "/metrics", LoopbackOrToken, Data, metrics::metrics),
         // Oneself.
         Route::new(post.clone(), "/sign-out", SignedIn, Page, sign_in::sign_out),
-        Route::new(post, "/api/logout", SignedIn, Data, sign_in::logout),
+        Route::new(post.clone(), "/api/logout", SignedIn, Data, sign_in::logout),
         Route::new(get.clone(), "/api/me", SignedIn, Data, me::me),
+        Route::new(get.clone(), "/account", SignedIn, Page, account::page),
+        Route::new(post.clone(), "/account/password", SignedIn, Page, account::password),
+        Route::new(post.clone(), "/account/sessions", SignedIn, Page, account::end_session),
+        Route::new(post.clone(), "/account/tokens", SignedIn, Page, account::make_token),
+        Route::new(post.clone(), "/account/links", SignedIn, Page, account::take_back),
+        // Others.
+        Route::new(get.clone(), "/people", Owner, Page, people::page),
+        Route::new(post.clone(), "/people", Owner, Page, people::add),
+        Route::new(get.clone(), "/people/{user}", Owner, Page, person::page),
+        Route::new(post.clone(), "/people/{user}", Owner, Page, person::save),
+        Route::new(post.clone(), "/people/{user}/password", Owner, Page, person::password),
+        Route::new(post.clone(), "/people/{user}/sign-out", Owner, Page, person::sign_out),
+        Route::new(post.clone(), "/people/{user}/remove", Owner, Page, person::remove),
+        // Switching cameras off and on, and handing a stretch of one on.
+        Route::new(post.clone(), "/pause", SignedIn, Page, pause::everything),
+        Route::new(post.clone(), "/resume", SignedIn, Page, pause::resume_everything),
+        Route::new(post.clone(), "/cameras/{id}/pause", Resident, Page, pause::one),
+        Route::new(post.clone(), "/cameras/{id}/resume", Resident, Page, pause::resume_one),
+        Route::new(post, "/cameras/{id}/share", Camera(Right::Export), Page, share::make),
         // Pages; what they list is only what the viewer may see.
         Route::new(get.clone(), "/", SignedIn, Page, live::page),
         Route::new(get.clone(), "/cameras", SignedIn, Page, cameras::page),

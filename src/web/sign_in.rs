@@ -12,16 +12,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::access::throttle::Throttle;
-use crate::access::{Token, Viewer, password};
+use crate::access::{Token, Viewer};
 use crate::index::audit::Entry;
 use crate::index::sessions::{self, SessionKind};
-use crate::index::{sign_in_links, users};
+use crate::index::{shares, sign_in_links, users};
 use crate::units::{Clock, Secret, UserId};
 use crate::web::cookie::{self, SESSION_LENGTH};
 use crate::web::frame::{Frame, page as answer};
-use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
+use crate::web::{claim, device, hashing, links};
 
 /// Who has to wait before the next attempt.
 #[derive(Default)]
@@ -29,13 +29,13 @@ pub(crate) struct Throttles(Mutex<Throttle>);
 
 impl Throttles {
     /// Leave to verify a password; counts as failed until [`Throttles::succeeded`].
-    fn begin(&self, account: &str, Peer(address): Peer, clock: &Clock) -> Result<(), Refusal> {
+    pub(crate) fn begin(&self, account: &str, Peer(address): Peer, clock: &Clock) -> Result<(), Refusal> {
         let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let leave = throttle.begin(account, address, clock.monotonic());
         leave.map_err(|wait| Refusal::TooMany(wait.as_secs().saturating_add(1)))
     }
 
-    fn succeeded(&self, account: &str, Peer(address): Peer) {
+    pub(crate) fn succeeded(&self, account: &str, Peer(address): Peer) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account, address);
     }
 }
@@ -47,6 +47,12 @@ pub(crate) struct SignInPage {
     pub(crate) next: String,
     pub(crate) user: String,
     pub(crate) error: Option<String>,
+}
+
+/// From where somebody signs in, and with what.
+pub(crate) struct Caller {
+    pub(crate) peer: Peer,
+    pub(crate) device: String,
 }
 
 #[derive(Template)]
@@ -63,25 +69,37 @@ pub(crate) struct Next {
 }
 
 /// `GET /sign-in`.
-pub(crate) async fn page(Query(Next { next }): Query<Next>) -> Response {
+pub(crate) async fn page(
+    State(site): State<Arc<Site>>,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response, Refusal> {
+    if claim::is_open(&site).await? {
+        return Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CLAIM)]).into_response());
+    }
     let next = links::own_or_live(next.as_deref().unwrap_or_default()).to_owned();
-    let sign_in = SignInPage { frame: Frame::outside("Sign in"), next, user: String::new(), error: None };
-    answer(StatusCode::OK, &sign_in)
+    let sign_in = SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user: String::new(), error: None };
+    Ok(answer(StatusCode::OK, &sign_in))
 }
 
 /// `POST /sign-in`, from the page's form.
-pub(crate) async fn by_form(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>, body: Bytes) -> Response {
+pub(crate) async fn by_form(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let field = |name: &str| {
         let mut fields = url::form_urlencoded::parse(&body);
         fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
     let (user, next) = (field("user"), field("next"));
     let next = links::own_or_live(&next).to_owned();
-    match sign_in(&site, peer, &user, Secret::new(field("password"))).await {
+    let caller = Caller { peer, device: device::label(&headers) };
+    match sign_in(&site, &caller, &user, Secret::new(field("password"))).await {
         Ok(token) => welcome(&site, &token, &next),
         Err(refusal) => {
             let error = Some(crate::web::words::sentence(&refusal.sentence()));
-            answer(refusal.status(), &SignInPage { frame: Frame::outside("Sign in"), next, user, error })
+            answer(refusal.status(), &SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user, error })
         }
     }
 }
@@ -103,7 +121,8 @@ pub(crate) async fn by_json(
     require_json(&headers)?;
     let Login { user, password } =
         serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"user\": \"…\", \"password\": \"…\"}"))?;
-    let token = sign_in(&site, peer, &user, Secret::new(password)).await?;
+    let caller = Caller { peer, device: device::label(&headers) };
+    let token = sign_in(&site, &caller, &user, Secret::new(password)).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie::set(&token, site.parts.over_tls))]).into_response())
 }
 
@@ -131,7 +150,7 @@ pub(crate) async fn link_page(
 ) -> Result<Response, Refusal> {
     let wants_page = headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/html"));
     if method == Method::GET && !wants_page {
-        return by_link(site, peer, Path(token)).await;
+        return by_link(site, peer, headers, Path(token)).await;
     }
     let token: Token = token.parse().map_err(|_| Refusal::NotFound)?;
     let page = SignInLinkPage { frame: Frame::outside("Welcome"), token: token.expose() };
@@ -142,22 +161,25 @@ pub(crate) async fn link_page(
 pub(crate) async fn by_link(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Result<Response, Refusal> {
     let link = token.parse::<Token>().map_err(|_| Refusal::NotFound)?.hash();
     let now = site.parts.clock.now();
     let taken = site.parts.writer.write(move |tx| {
         let Some(user) = sign_in_links::take(tx, &link, now)? else { return Ok(None) };
-        users::by_id(tx, user)
+        // A guest whose time is over is as good as gone.
+        Ok(users::by_id(tx, user)?.filter(|user| user.expires.is_none_or(|expires| now < expires)))
     });
     let taken = taken.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
     let Some(user) = taken else {
         let error = Some("This link was used already or is too old. Sign in with name and password.".to_owned());
         let next = links::LIVE.to_owned();
-        let page = SignInPage { frame: Frame::outside("Sign in"), next, user: String::new(), error };
+        let page = SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user: String::new(), error };
         return Ok(answer(StatusCode::UNAUTHORIZED, &page));
     };
-    let token = open_session(&site, peer, user.id, &user.name, "by a one-time link").await?;
+    let caller = Caller { peer, device: device::label(&headers) };
+    let token = open_session(&site, &caller, user.id, &user.name, "by a one-time link").await?;
     Ok(welcome(&site, &token, links::LIVE))
 }
 
@@ -185,7 +207,7 @@ pub(crate) async fn logout(
     Ok(response)
 }
 
-fn welcome(site: &Site, token: &str, next: &str) -> Response {
+pub(crate) fn welcome(site: &Site, token: &str, next: &str) -> Response {
     let headers = [(LOCATION, next.to_owned()), (SET_COOKIE, cookie::set(token, site.parts.over_tls))];
     (StatusCode::SEE_OTHER, headers).into_response()
 }
@@ -201,25 +223,25 @@ fn forget(site: &Site, headers: &mut HeaderMap) {
 }
 
 /// Checks name and password. A name that does not exist takes as long and is answered with the same words.
-async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Result<String, Refusal> {
+async fn sign_in(site: &Site, caller: &Caller, name: &str, password: Secret) -> Result<String, Refusal> {
+    let peer = caller.peer;
     site.throttles.begin(name, peer, &site.parts.clock)?;
     let wanted = name.to_owned();
     let found = site.parts.readers.read(move |connection| users::by_name(connection, &wanted)).await;
     let found = found.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
-    let turn = Arc::clone(&site.hashing).acquire_owned().await;
-    let phc = found.as_ref().map(|user| user.password_hash.clone());
-    let fits = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        password::verify_or_pretend(&password, phc.as_deref())
-    });
-    let fits =
-        fits.await.map_err(|error| unavailable("the recorder could not check the password; try again")(&error))?;
-    match found {
-        Some(user) if fits => {
+    let now = site.parts.clock.now();
+    let found = found.filter(|user| user.expires.is_none_or(|expires| now < expires));
+    let verified = hashing::verify(site, found.as_ref(), password).await?;
+    match (found, verified) {
+        (Some(user), Some(verified)) => {
             site.throttles.succeeded(name, peer);
-            open_session(site, peer, user.id, &user.name, "").await
+            if let Some(hash) = verified.better_hash {
+                let saved = site.parts.writer.write(move |tx| users::refresh_hash(tx, user.id, &hash)).await;
+                saved.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
+            }
+            open_session(site, caller, user.id, &user.name, "").await
         }
-        found => {
+        (found, _) => {
             tracing::warn!(address = %peer.0, "somebody failed to sign in");
             site.append(Entry {
                 at: site.parts.clock.now(),
@@ -238,10 +260,16 @@ async fn sign_in(site: &Site, peer: Peer, name: &str, password: Secret) -> Resul
     }
 }
 
-async fn open_session(site: &Site, peer: Peer, user: UserId, name: &str, how: &str) -> Result<String, Refusal> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)
-        .map_err(|error| unavailable("the recorder has no random numbers; try again")(&error))?;
+/// Begins a session in the caller's browser and writes it down; what has expired is swept out by the way.
+pub(crate) async fn open_session(
+    site: &Site,
+    caller: &Caller,
+    user: UserId,
+    name: &str,
+    how: &str,
+) -> Result<String, Refusal> {
+    let random = hashing::random()?;
+    let (peer, device) = (caller.peer, caller.device.clone());
     let token = Token::from_random(random);
     let hash = token.hash();
     let now = site.parts.clock.now();
@@ -256,7 +284,11 @@ async fn open_session(site: &Site, peer: Peer, user: UserId, name: &str, how: &s
         detail: how.to_owned(),
     };
     let written = site.parts.writer.write(move |tx| {
+        sessions::remove_expired(tx, now)?;
+        sign_in_links::remove_expired(tx, now)?;
+        shares::remove_expired(tx, now)?;
         sessions::insert(tx, &hash, user, now, now.plus(SESSION_LENGTH), SessionKind::Cookie)?;
+        sessions::describe(tx, &hash, &device, Some(peer.0))?;
         crate::index::audit::append(tx, &entry)
     });
     written.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;

@@ -1,11 +1,11 @@
 //! What the pages are made from, and the few things that only the web remembers.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::access::{Denied, Gate, Rights, Viewer};
 use crate::config::settings::Settings;
@@ -14,7 +14,7 @@ use crate::index::audit::Entry;
 use crate::index::{Readers, Writer, audit};
 use crate::media::live::Rings;
 use crate::record::open::OpenSegments;
-use crate::units::{CameraId, Clock, UserId, UtcSpan};
+use crate::units::{CameraId, Clock, UserId, UtcMicros, UtcSpan};
 use crate::web::board::Board;
 use crate::web::metrics::Requests;
 use crate::web::refusal::{Refusal, unavailable};
@@ -43,6 +43,24 @@ pub struct SiteParts {
     pub clock: Clock,
     /// Whether the listener in front of this router speaks TLS.
     pub over_tls: bool,
+    /// Told when somebody pauses or resumes a camera.
+    pub pauses: PauseSwitch,
+}
+
+/// Whoever looks after the cameras waits here for somebody to pause or resume one. Cheap to clone; the rows say which.
+#[derive(Debug, Clone, Default)]
+pub struct PauseSwitch(Arc<Notify>);
+
+impl PauseSwitch {
+    /// The rows changed.
+    pub fn touch(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until they did; a change while nobody waited counts too. Cancel-safe.
+    pub async fn touched(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// One site: what it is made from, and what the web counts.
@@ -55,6 +73,8 @@ pub struct Site {
     pub(crate) throttles: Throttles,
     /// Answered requests, for the metrics.
     pub(crate) requests: Requests,
+    /// The household's authority, for devices that are to trust it; `None` without TLS.
+    pub(crate) authority: Option<String>,
     viewers: AtomicUsize,
     noted: tokio::sync::Mutex<HashMap<Noted, i64>>,
 }
@@ -64,10 +84,22 @@ pub struct Site {
 struct Noted {
     user: UserId,
     session: [u8; 32],
-    camera: CameraId,
     action: &'static str,
     address: IpAddr,
+    thing: Thing,
 }
+
+#[derive(PartialEq, Eq, Hash)]
+enum Thing {
+    /// Of which camera, from when on.
+    Pictures(CameraId, Option<UtcMicros>),
+    /// What was not shown.
+    Refused(String),
+}
+
+/// Different things that somebody may be refused in a minute before they count as one: a script that guesses must not fill
+/// the log.
+const REFUSALS: usize = 60;
 
 /// The address at the other end.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +113,16 @@ impl Site {
             hashing: Arc::new(Semaphore::new(1)),
             throttles: Throttles::default(),
             requests: Requests::default(),
+            authority: None,
             viewers: AtomicUsize::new(0),
             noted: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, and it hands out the authority (PEM) behind its certificate.
+    #[must_use]
+    pub fn with_authority(self, pem: Option<String>) -> Self {
+        Self { authority: pem, ..self }
     }
 
     /// Runs what blocks on the database or the disk where it may.
@@ -114,34 +153,91 @@ impl Site {
         camera: &CameraId,
         span: Option<UtcSpan>,
     ) -> Result<(), Refusal> {
-        let now = self.parts.clock.now();
-        let minute = now.0.div_euclid(60_000_000);
-        let key = Noted {
-            user: viewer.user(),
-            session: *viewer.session().as_bytes(),
-            camera: camera.clone(),
-            action,
-            address,
-        };
+        let entry =
+            Entry { camera: Some(camera.clone()), span, ..self.entry(viewer, Peer(address), action, String::new()) };
+        self.note_once(entry, viewer, action, Thing::Pictures(camera.clone(), span.map(UtcSpan::start))).await
+    }
+
+    /// Writes down that somebody was refused what they asked for, whether it exists or not: nobody can tell by the time it
+    /// takes which of the two it is.
+    pub(crate) async fn note_refusal(
+        &self,
+        viewer: &Viewer,
+        peer: Peer,
+        camera: Option<CameraId>,
+        asked: &str,
+    ) -> Result<(), Refusal> {
+        let asked: String = asked.chars().take(64).collect();
+        let entry = Entry { camera, ..self.entry(viewer, peer, "refused", String::new()) };
+        self.note_once(entry, viewer, "refused", Thing::Refused(asked)).await
+    }
+
+    async fn note_once(
+        &self,
+        entry: Entry,
+        viewer: &Viewer,
+        action: &'static str,
+        thing: Thing,
+    ) -> Result<(), Refusal> {
+        let minute = entry.at.0.div_euclid(60_000_000);
+        let address = entry.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let key = Noted { user: viewer.user(), session: *viewer.session().as_bytes(), action, address, thing };
         // Held until the row is there: of a page's thirty pictures the first writes it and the others wait for that.
         let mut noted = self.noted.lock().await;
         if noted.get(&key).is_some_and(|at| *at == minute) {
             return Ok(());
         }
-        self.append(Entry {
-            at: now,
-            user: Some(viewer.user()),
-            user_name: viewer.name().to_owned(),
-            action: action.to_owned(),
-            camera: Some(camera.clone()),
-            span,
-            address: Some(address),
-            detail: String::new(),
-        })
-        .await?;
+        let like = |other: &Noted| action == "refused" && other.action == action && other.user == key.user;
+        if noted.iter().filter(|(other, at)| **at == minute && like(other)).count() >= REFUSALS {
+            return Ok(());
+        }
+        self.append(entry).await?;
         noted.retain(|_, at| *at == minute);
         noted.insert(key, minute);
         Ok(())
+    }
+
+    /// A row for what this viewer does now, of no camera.
+    pub(crate) fn entry(&self, viewer: &Viewer, Peer(address): Peer, action: &str, detail: String) -> Entry {
+        Entry {
+            at: self.parts.clock.now(),
+            user: Some(viewer.user()),
+            user_name: viewer.name().to_owned(),
+            action: action.to_owned(),
+            camera: None,
+            span: None,
+            address: Some(address),
+            detail,
+        }
+    }
+
+    /// Makes a change and writes it down, both or neither.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        entry: Entry,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let written = self.parts.writer.write(move |tx| {
+            let value = change(tx)?;
+            audit::append(tx, &entry)?;
+            Ok(value)
+        });
+        written.await.map_err(|error| {
+            if error.is_conflict() {
+                Refusal::Bad("this cannot be, because of what there is already")
+            } else {
+                unavailable("the change could not be saved; try again")(&error)
+            }
+        })
+    }
+
+    /// Asks the database.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let answer = self.parts.readers.read(question).await;
+        answer.map_err(|error| unavailable("the recorder's database does not answer; try again in a moment")(&error))
     }
 
     /// Appends one row to the audit log.

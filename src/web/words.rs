@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::access::Role;
 use crate::camera::status::{Link, StreamStatus};
 use crate::record::segment::GapCause;
 use crate::units::UtcMicros;
@@ -71,6 +72,7 @@ pub(crate) fn trouble(status: &StreamStatus) -> Option<String> {
         (Link::Refused { expected, found }, _) => {
             Some(format!("Expected {expected}, but {found} answered. Nothing is recorded from it."))
         }
+        (Link::Paused, Some(who)) => Some(sentence(who)),
         (Link::Streaming | Link::Paused, _) => None,
         (_, Some(error)) => Some(sentence(error)),
         (Link::Waiting { .. }, None) => Some("The camera does not answer.".into()),
@@ -83,6 +85,9 @@ pub(crate) fn advice(link: &Link) -> &'static str {
     match link {
         Link::Refused { .. } => {
             "If you exchanged or reset the camera yourself, adopt it anew; if not, look at what is connected in its place."
+        }
+        Link::Paused => {
+            "Nothing is recorded or shown, and no motion is looked for, until somebody switches it on again."
         }
         _ => {
             "Look whether it has power and is on the network. If its password or address changed, correct it in the \
@@ -160,7 +165,33 @@ pub(crate) fn action(action: &str) -> &str {
         "sign-in" => "signed in",
         "sign-in-failed" => "failed to sign in",
         "sign-out" => "signed out",
+        "sign-out-others" => "signed every other device out",
+        "session-ended" => "ended the session of",
+        "claim" => "became the first owner",
+        "password" => "changed the password",
+        "password-set" => "set a new password for",
+        "token-made" => "made an access token for",
+        "user-added" => "added",
+        "user-changed" => "changed the account of",
+        "user-removed" => "removed",
+        "sign-out-user" => "signed out all devices of",
+        "rights" => "changed who may see",
+        "pause" => "switched off",
+        "resume" => "switched on",
+        "share" => "handed on a link to",
+        "share-ended" => "took back a link to",
+        "shared-clip" => "watched shared footage of",
+        "refused" => "was refused",
         other => other,
+    }
+}
+
+/// What somebody is.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Member => "lives here",
+        Role::Guest => "guest",
     }
 }
 

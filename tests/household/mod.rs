@@ -51,6 +51,8 @@ pub struct Household {
     pub anna: Token,
     pub gus: Token,
     pub nobody: Token,
+    /// A program's token of Anna's.
+    pub api: Token,
     /// A link that signs Anna in once.
     pub link: Token,
     pub users: [UserId; 3],
@@ -128,8 +130,8 @@ impl Household {
             board.set(camera(id), entry);
             statuses.insert(id, status);
         }
-        let [anna, gus, nobody, link] = [11, 12, 13, 14].map(|byte| Token::from_random([byte; 32]));
-        let users = people(&writer, now, [&anna, &gus, &nobody], &link);
+        let [anna, gus, nobody, link, api] = [11, 12, 13, 14, 15].map(|byte| Token::from_random([byte; 32]));
+        let users = people(&writer, now, [&anna, &gus, &nobody], &link, &api);
         let listener = TcpListener::bind(on).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let rings = Rings::new();
@@ -144,6 +146,7 @@ impl Household {
             settings: of_settings,
             clock,
             over_tls: false,
+            pauses: hearthwatch::web::PauseSwitch::default(),
         }));
         std::thread::spawn(move || serve(listener, &site));
         let household = Self {
@@ -151,6 +154,7 @@ impl Household {
             anna,
             gus,
             nobody,
+            api,
             link,
             users,
             writer,
@@ -402,10 +406,10 @@ fn serve(listener: TcpListener, site: &Arc<Site>) {
     });
 }
 
-fn people(writer: &Writer, now: UtcMicros, tokens: [&Token; 3], link: &Token) -> [UserId; 3] {
+fn people(writer: &Writer, now: UtcMicros, tokens: [&Token; 3], link: &Token, api: &Token) -> [UserId; 3] {
     let phc = password::hash(&Secret::new(PASSWORD), [3; 16]);
     let hashes = tokens.map(Token::hash);
-    let link = link.hash();
+    let (link, api) = (link.hash(), api.hash());
     let later = now.plus(Duration::from_secs(3600));
     let made = writer.write_blocking(move |tx| {
         let mut made = Vec::new();
@@ -420,6 +424,7 @@ fn people(writer: &Writer, now: UtcMicros, tokens: [&Token; 3], link: &Token) ->
         for (hash, user) in hashes.iter().zip(&made) {
             sessions::insert(tx, hash, *user, now, later, SessionKind::Cookie)?;
         }
+        sessions::insert(tx, &api, made[0], now, later, SessionKind::Api)?;
         sign_in_links::insert(tx, &link, made[0], later)?;
         Ok(made)
     });
@@ -455,7 +460,12 @@ fn settings(path: &Path) -> Settings {
             sync: Duration::from_secs(2),
         },
         retention: Retention { continuous: Duration::from_secs(86_400), motion: Duration::from_secs(86_400) },
-        web: Web { listen: ([127, 0, 0, 1], 0).into(), tls: Tls::Off, hosts: vec!["nvr.home.arpa".into()] },
+        web: Web {
+            listen: ([127, 0, 0, 1], 0).into(),
+            tls: Tls::Off,
+            hosts: vec!["nvr.home.arpa".into()],
+            proxies: Vec::new(),
+        },
         discovery: Discovery { mdns: false, onvif: false, auto_add: false },
         cameras: BTreeMap::new(),
     }

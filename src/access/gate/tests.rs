@@ -14,6 +14,8 @@ const NOW: UtcMicros = UtcMicros(1_000_000_000);
 struct Household {
     sessions: Mutex<Vec<(TokenHash, SessionRow)>>,
     rights: Mutex<BTreeMap<(UserId, CameraId), Rights>>,
+    shares: Mutex<Vec<(TokenHash, ShareRow)>>,
+    paused: Mutex<Vec<CameraId>>,
     /// The calls, counted from now, that fail.
     failing: Mutex<Vec<bool>>,
 }
@@ -47,6 +49,17 @@ impl Records for Household {
         let rights = self.rights.lock().unwrap();
         Ok(rights.iter().filter(|((whose, _), _)| *whose == user).map(|((_, id), r)| (id.clone(), *r)).collect())
     }
+
+    fn share(&self, link: &TokenHash, now: UtcMicros) -> Result<Option<ShareRow>, RecordsError> {
+        self.answers()?;
+        let shares = self.shares.lock().unwrap();
+        Ok(shares.iter().find(|(hash, row)| hash == link && row.expires > now).map(|(_, row)| row.clone()))
+    }
+
+    fn is_paused(&self, camera: &CameraId) -> Result<bool, RecordsError> {
+        self.answers()?;
+        Ok(self.paused.lock().unwrap().contains(camera))
+    }
 }
 
 fn camera(id: &str) -> CameraId {
@@ -67,8 +80,13 @@ struct House {
 fn house() -> House {
     let household = Arc::new(Household::default());
     for (n, name, role) in [(1, "anna", Role::Guest), (2, "ben", Role::Owner)] {
-        let row =
-            SessionRow { user: UserId(n), name: name.to_owned(), role, expires: NOW.plus(Duration::from_secs(60)) };
+        let row = SessionRow {
+            user: UserId(n),
+            name: name.to_owned(),
+            role,
+            expires: NOW.plus(Duration::from_secs(60)),
+            kind: SessionKind::Cookie,
+        };
         household.sessions.lock().unwrap().push((token(u8::try_from(n).unwrap()).hash(), row));
     }
     let porch = Rights { live: true, history: true, ..Rights::NONE };

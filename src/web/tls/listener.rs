@@ -131,7 +131,7 @@ async fn shake(
             break;
         }
     }
-    stream.write_all(answer(&head, |host| household.answers_to(host)).as_bytes()).await?;
+    stream.write_all(&answer(&head, household.authority_pem(), |host| household.answers_to(host))).await?;
     stream.shutdown().await?;
     Ok(None)
 }

@@ -1,17 +1,19 @@
 //! What somebody is told who speaks plain HTTP to the TLS port. Pure.
 
+use crate::web::trust;
+
 /// The longest beginning of a request that is read, in bytes.
 pub const LONGEST_HEAD: usize = 8192;
 
 /// The whole answer to the beginning of a request, as far as it was read.
 ///
-/// A page asked for under one of the recorder's own names is sent on to `https://`; anything else gets a sentence. No text of
-/// the request is repeated but such a name and the path.
-pub fn answer(head: &[u8], answers_to: impl Fn(&str) -> bool) -> String {
-    match destination(head, answers_to) {
-        Some(destination) => response("308 Permanent Redirect", &format!("Location: {destination}\r\n")),
-        None => response("400 Bad Request", ""),
-    }
+/// A page asked for under one of the recorder's own names is sent on to `https://`, but for the one that helps a device to
+/// trust the authority (PEM); anything else gets a sentence. No text of the request is repeated but such a name and the path.
+pub fn answer(head: &[u8], authority: &str, answers_to: impl Fn(&str) -> bool) -> Vec<u8> {
+    let Some((host, path)) = wanted(head, answers_to) else { return response("400 Bad Request", "").into_bytes() };
+    trust::over_plain_http(path, authority).unwrap_or_else(|| {
+        response("308 Permanent Redirect", &format!("Location: https://{host}{path}\r\n")).into_bytes()
+    })
 }
 
 fn response(status: &str, header: &str) -> String {
@@ -23,7 +25,8 @@ fn response(status: &str, header: &str) -> String {
     )
 }
 
-fn destination(head: &[u8], answers_to: impl Fn(&str) -> bool) -> Option<String> {
+/// Host and path of a page that may be asked for.
+fn wanted(head: &[u8], answers_to: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
     let head = std::str::from_utf8(head).ok()?;
     let (lines, _) = head.split_once("\r\n\r\n")?;
     let mut lines = lines.split("\r\n");
@@ -45,13 +48,16 @@ fn destination(head: &[u8], answers_to: impl Fn(&str) -> bool) -> Option<String>
         _ => (host, None),
     };
     let port_is_one = port.is_none_or(|port| port.parse::<u16>().is_ok() && port.bytes().all(|c| c.is_ascii_digit()));
-    (port_is_one && answers_to(name)).then(|| format!("https://{host}{path}"))
+    (port_is_one && answers_to(name)).then_some((host, path))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    fn answer(head: &[u8], answers_to: impl Fn(&str) -> bool) -> String {
+        String::from_utf8(super::answer(head, "no authority", answers_to)).expect("text")
+    }
 
     fn ours(host: &str) -> bool {
         matches!(host, "nvr.lan" | "192.168.1.5" | "[fd00::5]")
