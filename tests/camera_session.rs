@@ -11,7 +11,7 @@ mod gst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hearthwatch::camera::packet::{Packet, Track, VideoCodec};
+use hearthwatch::camera::packet::{Delivery, Packet, Track, VideoCodec};
 use hearthwatch::camera::session::{self, Target};
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Credentials, Transport};
@@ -53,7 +53,11 @@ impl Running {
         let packets = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let packets = Arc::clone(&packets);
-            move |packet| packets.lock().expect("no panic").push(packet)
+            move |delivery| {
+                if let Delivery::Packet(packet) = delivery {
+                    packets.lock().expect("no panic").push(packet);
+                }
+            }
         };
         let task = tokio::spawn(session::run(target, clock, stop.clone(), sender, sink));
         Self { stop, status, packets, task }

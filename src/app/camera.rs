@@ -11,11 +11,11 @@ use tracing::Instrument as _;
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
 use crate::app::{random, task};
-use crate::camera::packet::{Packet, Track};
+use crate::camera::packet::{Delivery, Packet, Track};
 use crate::camera::session::{self, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
-use crate::index::segments;
+use crate::index::{gaps, segments};
 use crate::media::live::Stream;
 use crate::record::task::RecordSettings;
 use crate::units::{CameraId, UtcMicros};
@@ -133,13 +133,20 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     };
     {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Main, &packet);
-            if let Some(detector) = &mut main_detect {
-                detector.push(packet.clone());
+        let sink = move |delivery| match delivery {
+            Delivery::Packet(packet) => {
+                rings.push(&camera_id, Stream::Main, &packet);
+                if let Some(detector) = &mut main_detect {
+                    detector.push(packet.clone());
+                }
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.push(packet);
+                }
             }
-            if let Some(recorder) = &mut to_recorder {
-                recorder.push(packet);
+            Delivery::Absent(absent) => {
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.tell(absent);
+                }
             }
         };
         tasks.spawn(
@@ -148,9 +155,11 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Sub, &packet);
-            detector.push(packet);
+        let sink = move |delivery| {
+            if let Delivery::Packet(packet) = delivery {
+                rings.push(&camera_id, Stream::Sub, &packet);
+                detector.push(packet);
+            }
         };
         let target = Target { audio: false, ..target(url) };
         tasks.spawn(
@@ -177,14 +186,19 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
 }
 
-/// Where the camera's footage ends, so that the time since then is listed as missing; unknown if the index does not answer.
+/// Up to where the camera's time is recorded or listed as missing, so that the time since then is listed; unknown if the
+/// index does not answer.
 ///
 /// A segment of this life may still wait for its row: after a change of the settings the newest one usually does.
 async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
     let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
     let camera = id.clone();
-    match shared.site.readers.read(move |conn| segments::newest(conn, &camera)).await {
-        Ok(newest) => newest.map(|segment| segment.span.end()).max(waiting),
+    let newest = shared.site.readers.read(move |conn| {
+        let segment = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
+        Ok(segment.max(gaps::newest(conn, &camera)?.map(|gap| gap.span.end())))
+    });
+    match newest.await {
+        Ok(newest) => newest.max(waiting),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");
             waiting

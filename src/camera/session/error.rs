@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::camera::packet::Absence;
+
 /// Why there is no stream. Each message is one sentence that is shown to the household as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
@@ -95,6 +97,21 @@ impl CameraError {
     /// Whether asking again soon could do harm: cameras lock accounts after a few wrong passwords.
     pub(crate) fn needs_patience(&self) -> bool {
         matches!(self, Self::WrongPassword)
+    }
+
+    /// What it is to the account of missing footage.
+    pub(crate) fn absence(&self) -> Absence {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Busy { .. } | Self::Ended => Absence::Unreachable,
+            Self::Stalled { .. } => Absence::Stalled,
+            Self::NeedsPassword | Self::WrongPassword | Self::OnlyBasic | Self::AsksLate => Absence::WrongPassword,
+            Self::NoSuchStream { .. }
+            | Self::UnsupportedCodec { .. }
+            | Self::NoTransport
+            | Self::NoKeyFrame { .. }
+            | Self::Protocol { .. } => Absence::BadStream,
+            Self::NotRtsp { .. } | Self::Elsewhere { .. } => Absence::Refused,
+        }
     }
 }
 
