@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hearthwatch::camera::identity::Anybody;
-use hearthwatch::camera::packet::{Packet, Track, VideoCodec};
+use hearthwatch::camera::packet::{Delivery, Packet, Track, VideoCodec};
 use hearthwatch::camera::session::{self, Purpose, Target};
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Credentials, Transport};
@@ -55,7 +55,11 @@ impl Running {
         let packets = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let packets = Arc::clone(&packets);
-            move |packet| packets.lock().expect("no panic").push(packet)
+            move |delivery| {
+                if let Delivery::Packet(packet) = delivery {
+                    packets.lock().expect("no panic").push(packet);
+                }
+            }
         };
         let task = tokio::spawn(session::run(target, Arc::new(Anybody), clock, stop.clone(), sender, sink));
         Self { stop, status, packets, task }

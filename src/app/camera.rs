@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,7 @@ use tracing::Instrument as _;
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
 use crate::app::{random, task};
-use crate::camera::packet::{Packet, Track, VideoCodec};
+use crate::camera::packet::{Delivery, Packet, Track, VideoCodec};
 use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
@@ -136,13 +135,20 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     };
     {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Main, &packet);
-            if let Some(detector) = &mut main_detect {
-                detector.push(packet.clone());
+        let sink = move |delivery| match delivery {
+            Delivery::Packet(packet) => {
+                rings.push(&camera_id, Stream::Main, &packet);
+                if let Some(detector) = &mut main_detect {
+                    detector.push(packet.clone());
+                }
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.push(packet);
+                }
             }
-            if let Some(recorder) = &mut to_recorder {
-                recorder.push(packet);
+            Delivery::Absent(absent) => {
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.tell(absent);
+                }
             }
         };
         tasks.spawn(
@@ -152,12 +158,14 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            // What no browser plays is not offered: viewers get the main stream instead.
-            if packet.parameters.video.codec != VideoCodec::Jpeg {
-                rings.push(&camera_id, Stream::Sub, &packet);
+        let sink = move |delivery| {
+            if let Delivery::Packet(packet) = delivery {
+                // What no browser plays is not offered: viewers get the main stream instead.
+                if packet.parameters.video.codec != VideoCodec::Jpeg {
+                    rings.push(&camera_id, Stream::Sub, &packet);
+                }
+                detector.push(packet);
             }
-            detector.push(packet);
         };
         let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
         tasks.spawn(
@@ -184,18 +192,18 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
 }
 
-/// Where the camera's footage ends, so that the time since then is listed as missing; unknown if the index does not answer.
+/// Up to where the camera's time is recorded or listed as missing, so that the time since then is listed; unknown if the
+/// index does not answer.
 ///
 /// A segment of this life may still wait for its row: after a change of the settings the newest one usually does.
 async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
     let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
     let camera = id.clone();
-    // The time of a pause was listed when it ended.
-    let ends = move |conn: &Connection| {
-        let newest = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
-        Ok(newest.max(gaps::newest_pause(conn, &camera)?))
-    };
-    match shared.site.readers.read(ends).await {
+    let newest = shared.site.readers.read(move |conn| {
+        let segment = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
+        Ok(segment.max(gaps::newest(conn, &camera)?.map(|gap| gap.span.end())))
+    });
+    match newest.await {
         Ok(newest) => newest.max(waiting),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");

@@ -86,3 +86,38 @@ pub struct Packet {
     /// one JPEG.
     pub data: Bytes,
 }
+
+/// What a session hands on, in order.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// An access unit.
+    Packet(Packet),
+    /// None comes: the session failed, or an attempt to begin one. Told each time, until packets come again.
+    Absent(Absent),
+}
+
+/// That nothing comes from a camera, and since when that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absent {
+    /// Why.
+    pub why: Absence,
+    /// When it was noticed, by the clock on the wall.
+    pub noticed: UtcMicros,
+    /// The same moment by the clock that never steps.
+    pub noticed_monotonic: Monotonic,
+}
+
+/// Why nothing comes from a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// It is not there, takes no connection, or ended it.
+    Unreachable,
+    /// The connection stood, but no picture came.
+    Stalled,
+    /// It will not let us in.
+    WrongPassword,
+    /// What it sends or says is of no use.
+    BadStream,
+    /// What answers is not that camera.
+    Refused,
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::camera::packet::{Packet, Track};
+use crate::camera::packet::{Absent, Packet, Track};
 
 /// Packets one camera may have waiting: half a minute and more.
 const MOST_PACKETS: usize = 4096;
@@ -59,22 +59,28 @@ pub struct Arrival {
     _share: Share,
 }
 
+#[derive(Debug)]
+enum Item {
+    Arrival(Arrival),
+    Absent(Absent),
+}
+
 /// The session's end.
 #[derive(Debug)]
 pub struct Feed {
-    arrivals: SyncSender<Arrival>,
+    items: SyncSender<Item>,
     budget: Budget,
     missed: bool,
 }
 
 /// The recorder's end.
 #[derive(Debug)]
-pub struct Packets(Receiver<Arrival>);
+pub struct Packets(Receiver<Item>);
 
 /// A queue for one camera.
 pub fn queue(budget: &Budget) -> (Feed, Packets) {
-    let (arrivals, packets) = sync_channel(MOST_PACKETS);
-    (Feed { arrivals, budget: budget.clone(), missed: false }, Packets(packets))
+    let (items, packets) = sync_channel(MOST_PACKETS);
+    (Feed { items, budget: budget.clone(), missed: false }, Packets(packets))
 }
 
 impl Feed {
@@ -86,9 +92,16 @@ impl Feed {
         // A packet costs more than its bytes.
         let share = self.budget.take(packet.data.len() + size_of::<Arrival>());
         let arrival = share.map(|share| Arrival { packet, missed_before: self.missed, _share: share });
-        let taken = arrival.is_some_and(|arrival| self.arrivals.try_send(arrival).is_ok());
+        let taken = arrival.is_some_and(|arrival| self.items.try_send(Item::Arrival(arrival)).is_ok());
         self.missed = !taken;
         taken
+    }
+
+    /// Says that no packet comes. Where there is no room for that either, the recorder is told so with the next packet.
+    pub fn tell(&mut self, absent: Absent) {
+        if self.items.try_send(Item::Absent(absent)).is_err() {
+            self.missed = true;
+        }
     }
 }
 
@@ -97,6 +110,8 @@ impl Feed {
 pub enum Received {
     /// One came.
     Arrival(Arrival),
+    /// None comes, and why.
+    Absent(Absent),
     /// None came in time.
     Nothing,
     /// None will come.
@@ -107,7 +122,8 @@ impl Packets {
     /// Waits so long for the next packet. What was queued when the feed ended still comes.
     pub fn receive(&self, wait: Duration) -> Received {
         match self.0.recv_timeout(wait) {
-            Ok(arrival) => Received::Arrival(arrival),
+            Ok(Item::Arrival(arrival)) => Received::Arrival(arrival),
+            Ok(Item::Absent(absent)) => Received::Absent(absent),
             Err(RecvTimeoutError::Timeout) => Received::Nothing,
             Err(RecvTimeoutError::Disconnected) => Received::End,
         }

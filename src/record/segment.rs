@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::access::OfCamera;
+use crate::camera::packet::Absence;
 use crate::units::{ByteLen, CameraId, SegmentId, UtcSpan};
 
 /// A segment whose file is complete, synced, renamed, and its folder synced: the only thing that may become a row.
@@ -147,6 +148,18 @@ impl GapCause {
     /// The cause of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+impl From<Absence> for GapCause {
+    fn from(why: Absence) -> Self {
+        match why {
+            Absence::Unreachable => Self::CameraUnreachable,
+            Absence::Stalled => Self::CameraStalled,
+            Absence::WrongPassword => Self::WrongPassword,
+            Absence::BadStream => Self::BadStream,
+            Absence::Refused => Self::CameraRefused,
+        }
     }
 }
 

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::camera::packet::{Packet, StreamParameters, Track};
+use crate::camera::packet::{Absent, Packet, StreamParameters, Track};
 use crate::disk::{Footage, PartError};
 use crate::record::cutter::{Break, Cutter, Verdict};
 use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
-use crate::record::missing::Missing;
+use crate::record::missing::{Missing, Moment};
 use crate::record::open::OpenSegments;
 use crate::record::queue::{Arrival, Packets, Received};
 use crate::record::recording::Recording;
@@ -61,8 +61,13 @@ pub fn run(
     let tick = (settings.sync / 20).clamp(Duration::from_millis(20), Duration::from_millis(500));
     loop {
         match packets.receive(tick) {
-            Received::Arrival(arrival) => recorder.take(arrival),
-            Received::Nothing => {}
+            Received::Arrival(arrival) => {
+                let moment = (arrival.packet.received, arrival.packet.received_monotonic);
+                recorder.take(arrival);
+                recorder.tell_so_far(moment);
+            }
+            Received::Absent(absent) => recorder.go_without(absent),
+            Received::Nothing => recorder.tell_so_far((recorder.clock.now(), recorder.clock.monotonic())),
             Received::End => break,
         }
         recorder.tick();
@@ -138,7 +143,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.flushed = false;
         if arrival.missed_before {
             tracing::warn!(camera = %self.camera, "the disk was too slow: pictures up to a key frame were not recorded");
-            self.finish_segment(None, Some(GapCause::DiskSlow));
+            self.finish_segment(None, None);
+            self.lost(GapCause::DiskSlow, (packet.received, packet.received_monotonic));
             self.cutter.abandon();
         }
         if self.pause.is_some_and(|(until, _)| self.now() < until) {
@@ -246,7 +252,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let Some(timeline) = &self.timeline else { return };
         let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
         if let Some(span) = UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed)) {
-            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
+            self.list([(span, cause)]);
         }
     }
 
@@ -258,7 +264,33 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.close();
         self.newest = None;
         if let Some(cause) = cause {
-            self.missing.lost(cause);
+            self.missing.guess(cause);
+        }
+    }
+
+    /// The camera is gone, so what is open is complete: whatever comes next is another session's.
+    fn go_without(&mut self, absent: Absent) {
+        self.finish_segment(None, None);
+        self.cutter.abandon();
+        self.lost(absent.why.into(), (absent.noticed, absent.noticed_monotonic));
+    }
+
+    fn lost(&mut self, cause: GapCause, noticed: Moment) {
+        let listed = self.missing.lost(cause, noticed);
+        self.list(listed);
+    }
+
+    /// Lists what is missing while it is. `now` is not later than what waits in the queue.
+    fn tell_so_far(&mut self, now: Moment) {
+        if self.recording.is_none() && self.fragmenter.oldest().is_none() {
+            let listed = self.missing.so_far(now);
+            self.list(listed);
+        }
+    }
+
+    fn list(&mut self, gaps: impl IntoIterator<Item = (UtcSpan, GapCause)>) {
+        for (span, cause) in gaps {
+            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
         }
     }
 
@@ -355,15 +387,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.unsynced = None;
         self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
-        self.missing.lost(GapCause::DiskError);
+        self.lost(GapCause::DiskError, (self.clock.now(), self.now()));
         self.cutter.abandon();
         drop(self.fragmenter.finish(None));
     }
 
     fn report_gaps(&mut self, start: UtcMicros, steady: Monotonic) {
-        for (span, cause) in self.missing.up_to(start, steady) {
-            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
-        }
+        self.list(self.missing.up_to(start, steady));
         // Told once, even if the file that was to follow comes to nothing.
         self.missing.told(start, steady);
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::camera::packet::Absence;
+
 /// Why there is no stream. Each message is one sentence that is shown to the household as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
@@ -114,7 +116,7 @@ impl CameraError {
     }
 
     /// Whether somebody who sees the camera makes another attempt worth while.
-    pub(crate) fn is_absence(&self) -> bool {
+    pub(crate) fn is_worth_hurrying(&self) -> bool {
         matches!(
             self,
             Self::Unreachable { .. }
@@ -123,6 +125,23 @@ impl CameraError {
                 | Self::Ended
                 | Self::NotTheCamera { .. }
         )
+    }
+
+    /// What it is to the account of missing footage.
+    pub(crate) fn absence(&self) -> Absence {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Busy { .. } | Self::Ended => Absence::Unreachable,
+            Self::Stalled { .. } => Absence::Stalled,
+            Self::NeedsPassword | Self::WrongPassword | Self::OnlyBasic | Self::AsksLate => Absence::WrongPassword,
+            Self::NoSuchStream { .. }
+            | Self::UnsupportedCodec { .. }
+            | Self::NoTransport
+            | Self::NoKeyFrame { .. }
+            | Self::Protocol { .. } => Absence::BadStream,
+            Self::NotRtsp { .. } | Self::Elsewhere { .. } | Self::NotTheCamera { .. } | Self::OutsideLan { .. } => {
+                Absence::Refused
+            }
+        }
     }
 }
 

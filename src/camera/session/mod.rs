@@ -27,7 +27,7 @@ use self::machine::{Action, Input, Machine};
 use self::meter::Meter;
 use self::source::{Frame, Frames, Source};
 use crate::camera::identity::Judge;
-use crate::camera::packet::{Packet, Track};
+use crate::camera::packet::{Absent, Delivery, Packet, Track};
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{CameraUrl, Credentials, Transport};
 use crate::units::{CameraId, Clock};
@@ -70,7 +70,8 @@ pub enum Purpose {
     Watch,
 }
 
-/// Runs one stream until `stop`: connects, hands each packet to `sink`, and connects again with growing waits.
+/// Runs one stream until `stop`: connects, hands each packet to `sink`, tells it when and why none comes, and connects again
+/// with growing waits.
 ///
 /// `judge` is asked on each connection, before a password is sent and before a picture is handed on; whom it refuses gets
 /// neither.
@@ -85,7 +86,7 @@ pub async fn run(
     clock: Clock,
     stop: CancellationToken,
     status: watch::Sender<StreamStatus>,
-    sink: impl FnMut(Packet) + Send,
+    sink: impl FnMut(Delivery) + Send,
 ) {
     let host = format!("{}:{}", target.url.host(), target.url.port());
     let camera = target.camera.clone();
@@ -127,7 +128,7 @@ enum Over {
     Failed(CameraError),
 }
 
-impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
+impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
     async fn run<T: Source>(mut self, mut source: T) {
         loop {
             self.tell(Link::Connecting);
@@ -142,7 +143,9 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             } else {
                 tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
             }
-            let until = self.clock.now().plus(wait);
+            let (noticed, noticed_monotonic) = (self.clock.now(), self.clock.monotonic());
+            (self.sink)(Delivery::Absent(Absent { why: error.absence(), noticed, noticed_monotonic }));
+            let until = noticed.plus(wait);
             self.status.send_modify(|status| {
                 status.error = told;
                 (status.pictures_per_second, status.kbit_s) = (0.0, 0.0);
@@ -157,7 +160,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 biased;
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
-                () = seen(&mut self.hurry), if error.is_absence() => {}
+                () = seen(&mut self.hurry), if error.is_worth_hurrying() => {}
             }
             self.step(Input::Waited);
         }
@@ -318,7 +321,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 !known
             });
         }
-        (self.sink)(Packet {
+        (self.sink)(Delivery::Packet(Packet {
             parameters,
             session,
             track: frame.track,
@@ -328,7 +331,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             is_key: frame.is_key,
             lost_before,
             data: frame.data,
-        });
+        }));
         true
     }
 
