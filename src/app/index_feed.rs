@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::app::clock_set;
 use crate::detect::event::MotionEvent;
 use crate::index;
 use crate::record::segment::Recorded;
@@ -90,6 +91,7 @@ async fn write_recorded(site: &SiteParts, recorded: &Recorded) -> Result<(), ind
             }
             Ok(())
         }
+        Recorded::ClockSet(set) => clock_set::put_right(site, &set).await,
     }
 }
 

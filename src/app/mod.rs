@@ -3,6 +3,8 @@
 mod camera;
 mod check;
 mod cli;
+mod clock_set;
+mod clock_trust;
 mod commands;
 mod daemon;
 mod demo;

@@ -8,6 +8,7 @@ mod folder;
 mod footage;
 mod layout;
 mod marker;
+mod moved;
 mod part;
 mod thumbnail;
 

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn every_group_begins_with_parameter_sets_and_a_key_frame() {
         for codec in [Codec::H264, Codec::H265] {
-            let coding = Coding { codec, width: 320, height: 180, fps: 5, group: 4, bits_per_second: 100_000, b_frames: false };
+            let coding =
+                Coding { codec, width: 320, height: 180, fps: 5, group: 4, bits_per_second: 100_000, b_frames: false };
             let mut encoder = Encoder::open(coding).expect("an encoder");
             let picture = Picture::new(320, 180);
             for index in 0..9 {

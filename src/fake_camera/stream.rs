@@ -26,7 +26,13 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// `changes`: how it is coded later, from when on, in order.
-    Drawn { scene: Scene, number: u16, name: String, coding: Coding, changes: Vec<(Duration, Coding)> },
+    Drawn {
+        scene: Scene,
+        number: u16,
+        name: String,
+        coding: Coding,
+        changes: Vec<(Duration, Coding)>,
+    },
     File(PathBuf),
 }
 

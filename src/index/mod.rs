@@ -10,6 +10,7 @@ pub mod adoption;
 pub mod audit;
 pub mod cameras;
 pub mod check;
+pub mod clock_set;
 mod column;
 pub mod events;
 pub mod finding;
