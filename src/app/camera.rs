@@ -17,6 +17,7 @@ use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
 use crate::index::{gaps, segments};
 use crate::media::live::Stream;
+use crate::record::segment::GapCause;
 use crate::record::task::RecordSettings;
 use crate::units::{CameraId, UtcMicros};
 use crate::web::{OnBoard, SiteParts};
@@ -93,7 +94,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let mut recorder = None;
     let mut to_recorder = None;
     if camera.record != RecordMode::Off {
-        let recorded_until = recorded_until(shared, id).await;
+        let recorded_until = recorded_until(shared, id).await.map(|until| (until, GapCause::Restart));
         let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
         let (sender, packets) = record::queue::queue(&shared.budget);
         match start_recorder(shared, id, settings, packets) {

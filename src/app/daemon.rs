@@ -15,7 +15,7 @@ use crate::access::Gate;
 use crate::app::household::Household;
 use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
-use crate::app::{Failure, discovery, follow, pauses, random, retention, serve, task};
+use crate::app::{Failure, clock_set, discovery, follow, pauses, random, retention, serve, task};
 use crate::camera::identity::Pins;
 use crate::config;
 use crate::config::changes::Changes;
@@ -172,8 +172,11 @@ async fn open(
             footage.path().display()
         )));
     }
-    let now = clock.now();
     adopt(&footage, &writer, &readers).await?;
+    if let Some(newest) = readers.read(index::segments::newest_end).await? {
+        clock.is_after(newest);
+    }
+    let now = clock.now();
     // After that: an event that was open ends where its camera's footage does.
     writer.write(move |tx| index::events::end_open(tx, now)).await?;
     let over_tls = settings.web.tls == Tls::Auto;
@@ -219,6 +222,14 @@ async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<
                 Outcome::Adopted(segment) => {
                     let path = segment.path.display().to_string();
                     tracing::info!(camera = %segment.camera, path, "footage without a row was found and entered");
+                    let row = readers.read_blocking(|conn| index::segments::by_id(conn, segment.id))?;
+                    let open = |path: &Path| footage.open_file(path).map(drop);
+                    if row.is_some_and(|row| clock_set::was_moved(&row, &segment, open)) {
+                        writer.write_blocking(move |tx| {
+                            index::clock_set::move_segment(tx, &segment, segment.span, &segment.path)
+                        })?;
+                        continue;
+                    }
                     let before = until.before(&segment);
                     writer.write_blocking(move |tx| adoption::enter(tx, &segment, before))?;
                 }

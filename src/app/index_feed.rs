@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::app::clock_set;
 use crate::detect::event::MotionEvent;
 use crate::disk::EventPicture;
 use crate::index;
@@ -92,6 +93,7 @@ async fn write_recorded(site: &SiteParts, recorded: &Recorded) -> Result<(), ind
             }
             Ok(())
         }
+        Recorded::ClockSet(set) => clock_set::put_right(site, &set).await,
     }
 }
 

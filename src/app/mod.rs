@@ -4,6 +4,8 @@ mod camera;
 mod check;
 mod claim;
 mod cli;
+mod clock_set;
+mod clock_trust;
 mod commands;
 mod crowd;
 mod daemon;

@@ -5,18 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::clock_trust;
 use crate::config::settings::{KeepFree, RecordMode, Settings};
 use crate::disk::Space;
 use crate::index::garbage::{self, Garbage};
 use crate::index::retention::{self, Rule};
 use crate::index::{cameras, events, segments};
-use crate::units::{ByteLen, CameraId, UtcMicros};
+use crate::units::{ByteLen, CameraId};
 use crate::web::SiteParts;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(60);
-/// A clock before this moment (2026-01-01) is one that was never set: this program is younger.
-const PROGRAM_IS_YOUNGER: UtcMicros = UtcMicros(1_767_225_600_000_000);
 /// How long footage of a camera that keeps motion only stays until it is judged: an event that concerns it may still begin.
 const MOTION_ONLY_GRACE: Duration = Duration::from_secs(10 * 60);
 /// Files removed before the next look at the list.
@@ -33,7 +32,7 @@ pub(crate) async fn run(site: SiteParts, stop: CancellationToken) {
 
 async fn look(site: &SiteParts) -> anyhow::Result<()> {
     remove_garbage(site).await?; // what an earlier life left
-    if site.clock.now() > PROGRAM_IS_YOUNGER {
+    if site.clock.is_believed() {
         by_age(site).await?;
     }
     by_need(site).await
@@ -48,13 +47,19 @@ async fn by_age(site: &SiteParts) -> anyhow::Result<()> {
         let (whose, limit) = (camera.id.clone(), AT_ONCE);
         loop {
             let camera = whose.clone();
-            let (segments, events) = site
+            let (segments, events, oldest) = site
                 .readers
                 .read(move |conn| {
                     let segments = retention::expired(conn, &camera, rule, now, limit)?;
-                    Ok((segments, retention::expired_events(conn, &camera, rule, now, limit)?))
+                    let oldest = segments.first().map(|id| segments::by_id(conn, *id)).transpose()?.flatten();
+                    Ok((segments, retention::expired_events(conn, &camera, rule, now, limit)?, oldest))
                 })
                 .await?;
+            let longest = rule.motion.max(rule.continuous);
+            if oldest.is_some_and(|oldest| !clock_trust::is_trusted_with(now, oldest.span.end().plus(longest))) {
+                tracing::warn!(camera = %whose, "footage is old by a clock that may be wrong; it stays until space is needed");
+                break;
+            }
             if segments.is_empty() && events.is_empty() {
                 break;
             }

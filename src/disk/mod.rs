@@ -9,6 +9,7 @@ mod folder;
 mod footage;
 mod layout;
 mod marker;
+mod moved;
 mod part;
 
 pub use event_picture::EventPicture;

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod cameras;
 pub mod check;
 pub mod claim;
+pub mod clock_set;
 mod column;
 pub mod events;
 pub mod finding;

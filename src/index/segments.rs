@@ -128,6 +128,15 @@ pub fn newest(conn: &Connection, camera: &CameraId) -> rusqlite::Result<Option<C
     conn.prepare_cached(NEWEST)?.query_row([camera], from_row).optional()
 }
 
+/// Where the footage of all cameras ends.
+pub fn newest_end(conn: &Connection) -> rusqlite::Result<Option<UtcMicros>> {
+    let mut newest = None;
+    for camera in cameras::list(conn)? {
+        newest = newest.max(self::newest(conn, &camera.id)?.map(|segment| segment.span.end()));
+    }
+    Ok(newest)
+}
+
 /// The oldest segments of all cameras that began at `from` or later, oldest first: what goes first when space is needed.
 pub fn oldest(conn: &Connection, from: UtcMicros, limit: u32) -> rusqlite::Result<Vec<ClosedSegment>> {
     conn.prepare_cached(OLDEST)?.query_map((from, limit), from_row)?.collect()

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crate::record::segment::GapCause;
+use crate::record::timeline::CLOCK_STEP_US;
 use crate::units::{Monotonic, UtcMicros, UtcSpan};
 
 /// Shorter than this is no gap but the time between two pictures.
 const LEAST: Duration = Duration::from_millis(100);
 /// The same where only arrivals tell.
 const LEAST_BY_STEADY: Duration = Duration::from_secs(1);
-/// How far the wall clock may disagree with the steady one before it was set.
-const CLOCK_STEP_US: i64 = 2_000_000;
 /// A gap that lasts is told in pieces of about that length, so that it is seen while it lasts.
 const PIECE: Duration = Duration::from_secs(5);
 /// Pieces end so long ago: a camera that comes back often begins with a few seconds that it had kept.
@@ -26,19 +25,38 @@ pub struct Missing {
     cause: Option<GapCause>,
     /// When the recorder started, until it recorded something.
     started: Option<Moment>,
+    /// Why nothing was recorded from the account of before to that start; `None` if there is none, or it was listed.
+    before: Option<GapCause>,
 }
 
 impl Missing {
-    /// At the start of the recorder; `recorded_until` is where the account of before ends.
-    pub fn new(now: UtcMicros, steady: Monotonic, recorded_until: Option<UtcMicros>) -> Self {
-        let before = recorded_until.filter(|until| *until < now);
-        let cause = before.map(|_| GapCause::Restart);
-        Self { until: (before.unwrap_or(now), steady), cause, started: Some((now, steady)) }
+    /// At the start of the recorder; `recorded_until` is where the account of before ends, and why.
+    pub fn new(now: UtcMicros, steady: Monotonic, recorded_until: Option<(UtcMicros, GapCause)>) -> Self {
+        let before = recorded_until.filter(|(until, _)| *until < now);
+        let cause = before.map(|(_, cause)| cause);
+        let until = (before.map_or(now, |(until, _)| until), steady);
+        Self { until, cause, started: Some((now, steady)), before: cause }
     }
 
     /// The end of this recorder's footage, or of the one's before; `None` if there is none.
     pub fn recorded_until(&self) -> Option<UtcMicros> {
-        (self.started.is_none() || self.cause == Some(GapCause::Restart)).then_some(self.until.0)
+        (self.started.is_none() || self.before.is_some()).then_some(self.until.0)
+    }
+
+    /// Where the account of this recorder ends; `None` while it has none of its own.
+    pub fn accounted_until(&self) -> Option<UtcMicros> {
+        self.before.is_none().then_some(self.until.0)
+    }
+
+    /// The clock was set by so many µs: what was in this life is moved by that.
+    pub fn shift(&mut self, by_us: i64) {
+        let shift = |moment: &mut UtcMicros| moment.0 = moment.0.saturating_add(by_us);
+        if let Some((started, _)) = &mut self.started {
+            shift(started);
+        }
+        if self.before.is_none() {
+            shift(&mut self.until.0);
+        }
     }
 
     /// What was missing up to then has been listed.
@@ -49,8 +67,7 @@ impl Missing {
     /// Everything up to then is in a file.
     pub fn recorded(&mut self, end: UtcMicros, steady: Monotonic) {
         self.until = (end, steady);
-        self.cause = None;
-        self.started = None;
+        (self.cause, self.started, self.before) = (None, None, None);
     }
 
     /// Why nothing is recorded, if nothing better is known.
@@ -63,14 +80,14 @@ impl Missing {
     #[must_use]
     pub fn lost(&mut self, cause: GapCause, noticed: Moment) -> Vec<(UtcSpan, GapCause)> {
         let before = self.cause.replace(cause);
-        match (before, self.started) {
-            (Some(GapCause::Restart), Some(started)) => {
-                // The recorder was there again, so from its start on it is the camera.
-                let restart = gap(self.until.0, started.0, GapCause::Restart);
-                self.until = started;
-                restart.into_iter().collect()
-            }
-            (Some(before), _) if before != cause => self.piece(before, noticed),
+        if let (Some(cause), Some(started)) = (self.before.take(), self.started) {
+            // The recorder was there again, so from its start on it is something else.
+            let listed = gap(self.until.0, started.0, cause);
+            self.until = started;
+            return listed.into_iter().collect();
+        }
+        match before {
+            Some(before) if before != cause => self.piece(before, noticed),
             _ => Vec::new(),
         }
     }
@@ -78,7 +95,7 @@ impl Missing {
     /// What is to be listed now of a gap that lasts. Nothing of the last seconds, and nothing before a cause was noticed.
     #[must_use]
     pub fn so_far(&mut self, now: Moment) -> Vec<(UtcSpan, GapCause)> {
-        let Some(cause) = self.cause.filter(|cause| *cause != GapCause::Restart) else { return Vec::new() };
+        let Some(cause) = self.cause.filter(|_| self.before.is_none()) else { return Vec::new() };
         if now.1.since(self.until.1) < PIECE + KEPT {
             return Vec::new();
         }
@@ -113,7 +130,7 @@ impl Missing {
         let passed = steady.since(self.until.1);
         let was_set = end.minus(passed).offset_from(self.until.0).saturating_abs() > CLOCK_STEP_US;
         // Between two lives of the recorder nothing is known of the steady clock.
-        if was_set && cause != GapCause::Restart {
+        if was_set && self.before.is_none() {
             // The years between 1970 and now are not missing: only what went by is, and that is not known to the picture.
             return gap(end.minus(passed), end, cause).filter(|_| passed >= LEAST_BY_STEADY);
         }
@@ -149,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_restart_and_a_camera_that_stays_away_are_told_apart() {
-        let mut missing = Missing::new(at(100), steady(0), Some(at(90)));
+        let mut missing = Missing::new(at(100), steady(0), Some((at(90), GapCause::Restart)));
         assert_eq!(missing.up_to(at(102), steady(2)), Some(span(90, 102, GapCause::Restart)));
         assert_eq!(missing.so_far((at(190), steady(90))), [], "not yet known to be the camera");
         let restart = missing.lost(GapCause::CameraUnreachable, (at(110), steady(10)));
@@ -190,6 +207,19 @@ mod tests {
         assert!(told.windows(2).all(|pair| pair[0].0.end() == pair[1].0.start()), "{told:?}");
         assert_eq!(missing.recorded_until(), Some(at(55)));
         assert_eq!(missing.up_to(at(61), steady(61)), Some(span(55, 61, GapCause::CameraUnreachable)));
+    }
+
+    #[test]
+    fn what_was_in_this_life_moves_with_the_clock() {
+        let mut missing = Missing::new(at(100), steady(0), Some((at(90), GapCause::PowerCut)));
+        missing.shift(50_000_000);
+        assert_eq!(missing.accounted_until(), None);
+        assert_eq!(missing.up_to(at(152), steady(2)), Some(span(90, 152, GapCause::PowerCut)));
+        missing.recorded(at(160), steady(10));
+        missing.shift(-50_000_000);
+        assert_eq!(missing.accounted_until(), Some(at(110)));
+        assert_eq!(missing.lost(GapCause::CameraStalled, (at(111), steady(11))), []);
+        assert_eq!(missing.up_to(at(113), steady(13)), Some(span(110, 113, GapCause::CameraStalled)));
     }
 
     #[test]

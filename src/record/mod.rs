@@ -8,6 +8,7 @@ pub mod cutter;
 pub mod fmp4;
 pub mod fragmenter;
 pub mod missing;
+pub mod moved;
 pub mod open;
 mod provenance;
 pub mod queue;

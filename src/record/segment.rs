@@ -170,4 +170,18 @@ pub enum Recorded {
     Segment(ClosedSegment),
     /// Time was lost.
     Gap(Gap),
+    /// What was told before lies elsewhere in time.
+    ClockSet(ClockSet),
+}
+
+/// The clock was set while a camera was recorded. The newer setting is believed, and lengths were never wrong, so what this
+/// life of the recorder has told is put right by moving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockSet {
+    /// Whose footage and gaps.
+    pub camera: CameraId,
+    /// From this program's start to the end of the account, by the clock as it was.
+    pub span: UtcSpan,
+    /// By how much it is moved, in µs; negative: back.
+    pub by_us: i64,
 }

@@ -4,19 +4,22 @@
 //! Files are the truth: a segment is handed on only when it is synced under its final name. What the disk refuses is given
 //! up with a word in the log and a gap in the account, and the next key frame gets a new file.
 
+mod account;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::camera::packet::{Absent, Packet, StreamParameters, Track};
+use crate::camera::packet::{Packet, StreamParameters};
 use crate::disk::{Footage, PartError};
 use crate::record::cutter::{Break, Cutter, Verdict};
 use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
-use crate::record::missing::{Missing, Moment};
+use crate::record::missing::Missing;
 use crate::record::open::OpenSegments;
 use crate::record::queue::{Arrival, Packets, Received};
 use crate::record::recording::Recording;
-use crate::record::segment::{ClosedSegment, Gap, GapCause, Recorded};
-use crate::record::timeline::{Placed, Timeline};
+use crate::record::segment::{ClosedSegment, GapCause, Recorded};
+use crate::record::task::account::cause;
+use crate::record::timeline::{Placed, Timeline, apart};
 use crate::units::{CameraId, Clock, Monotonic, SegmentId, UtcMicros, UtcSpan};
 
 /// A fragment is not made longer than this, however rarely the disk is synced.
@@ -25,8 +28,6 @@ const LONGEST_FRAGMENT: Duration = Duration::from_secs(1);
 const FLUSH_AFTER: Duration = Duration::from_secs(3);
 /// Without a packet for so long, the segment is closed: what it holds is complete.
 const CLOSE_AFTER: Duration = Duration::from_secs(30);
-/// A picture that comes so much later than the one before, and three times as late as usual, is a gap within a segment.
-const HOLE: Duration = Duration::from_secs(2);
 /// The pause after a disk error; doubled up to [`LONGEST_PAUSE`] while errors go on.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -38,8 +39,8 @@ pub struct RecordSettings {
     pub segment: Duration,
     /// How much a power cut may cost.
     pub sync: Duration,
-    /// The end of what was recorded of this camera before; the time from there on is listed as a gap.
-    pub recorded_until: Option<UtcMicros>,
+    /// The end of what was recorded of this camera before, and why it ended; the time from there on is listed as a gap.
+    pub recorded_until: Option<(UtcMicros, GapCause)>,
 }
 
 /// Records until the packets end, then closes what is open.
@@ -89,6 +90,10 @@ struct Recorder<R, O> {
     fragmenter: Fragmenter,
     recording: Option<Recording>,
     missing: Missing,
+    /// A hole that ends where a segment begins.
+    hole: Option<(UtcSpan, GapCause)>,
+    /// Wall clock minus steady clock, in µs, as everything that was told lies in time.
+    clocks_apart_us: i64,
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
     last_arrival: Option<Monotonic>,
@@ -114,6 +119,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         Self {
             cutter: Cutter::new(settings.segment),
             missing: Missing::new(clock.now(), clock.monotonic(), settings.recorded_until),
+            clocks_apart_us: apart(clock.now(), clock.monotonic()),
+            hole: None,
             camera,
             footage,
             settings,
@@ -159,11 +166,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         };
         match self.cutter.decide(&packet, wall, trouble) {
             Verdict::Keep => {
-                self.note_hole(&packet, placed);
+                let hole = self.hole(&packet, placed);
+                self.list(hole);
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.note_hole(&packet, placed);
+                self.hole = self.hole(&packet, placed);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }
@@ -174,6 +182,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
                     tracing::warn!(camera = %self.camera, ?trouble, "times do not meet: a new segment was begun");
                 }
                 self.finish_segment(matches!(why, Break::Trouble(_)).then_some(placed), cause(why, &packet));
+                self.note_clock((packet.received, packet.received_monotonic));
                 let mut timeline = Timeline::new(&packet);
                 let (placed, _) = timeline.place(&packet);
                 self.timeline = Some(timeline);
@@ -235,27 +244,6 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         });
     }
 
-    /// Lists a gap within a segment: the pictures before and after are in one file, but for a while there were none.
-    fn note_hole(&mut self, packet: &Packet, placed: Placed) {
-        if packet.track != Track::Video {
-            return;
-        }
-        let Some((newest, usual)) = self.newest.filter(|(newest, _)| placed > *newest) else {
-            self.newest.get_or_insert((placed, Duration::ZERO));
-            return;
-        };
-        let step = placed.since(newest);
-        self.newest = Some((placed, step));
-        if step < HOLE || usual.is_zero() || step < usual * 3 {
-            return;
-        }
-        let Some(timeline) = &self.timeline else { return };
-        let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
-        if let Some(span) = UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed)) {
-            self.list([(span, cause)]);
-        }
-    }
-
     /// Ends what is open, and says why nothing follows it (if nothing does).
     fn finish_segment(&mut self, end: Option<Placed>, cause: Option<GapCause>) {
         for fragment in self.fragmenter.finish(end) {
@@ -265,32 +253,6 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.newest = None;
         if let Some(cause) = cause {
             self.missing.guess(cause);
-        }
-    }
-
-    /// The camera is gone, so what is open is complete: whatever comes next is another session's.
-    fn go_without(&mut self, absent: Absent) {
-        self.finish_segment(None, None);
-        self.cutter.abandon();
-        self.lost(absent.why.into(), (absent.noticed, absent.noticed_monotonic));
-    }
-
-    fn lost(&mut self, cause: GapCause, noticed: Moment) {
-        let listed = self.missing.lost(cause, noticed);
-        self.list(listed);
-    }
-
-    /// Lists what is missing while it is. `now` is not later than what waits in the queue.
-    fn tell_so_far(&mut self, now: Moment) {
-        if self.recording.is_none() && self.fragmenter.oldest().is_none() {
-            let listed = self.missing.so_far(now);
-            self.list(listed);
-        }
-    }
-
-    fn list(&mut self, gaps: impl IntoIterator<Item = (UtcSpan, GapCause)>) {
-        for (span, cause) in gaps {
-            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
         }
     }
 
@@ -390,22 +352,6 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.lost(GapCause::DiskError, (self.clock.now(), self.now()));
         self.cutter.abandon();
         drop(self.fragmenter.finish(None));
-    }
-
-    fn report_gaps(&mut self, start: UtcMicros, steady: Monotonic) {
-        self.list(self.missing.up_to(start, steady));
-        // Told once, even if the file that was to follow comes to nothing.
-        self.missing.told(start, steady);
-    }
-}
-
-/// Why nothing is recorded after a break; `None` if that was said before.
-fn cause(why: Break, packet: &Packet) -> Option<GapCause> {
-    match why {
-        Break::Nothing => None,
-        Break::Session => Some(GapCause::CameraUnreachable),
-        Break::Trouble(_) if packet.lost_before == 0 => Some(GapCause::CameraStalled),
-        Break::Parameters | Break::NoKeyFrame | Break::Trouble(_) => Some(GapCause::PacketLoss),
     }
 }
 

@@ -25,7 +25,7 @@ const FAST_SLEW_PPM: i64 = 50_000;
 /// Beyond this nothing is slewed: the segment is cut and the next one anchored anew.
 const CUT_BEYOND_US: i64 = 10_000_000;
 /// How far the clock on the wall may step, against the one that never does.
-const CLOCK_STEP_US: i64 = 2_000_000;
+pub(super) const CLOCK_STEP_US: i64 = 2_000_000;
 
 /// A time on a [`Timeline`]: microseconds since the session's first frame, at the wall clock's pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -203,7 +203,8 @@ impl Newest {
     }
 }
 
-fn apart(received: UtcMicros, steady: Monotonic) -> i64 {
+/// Wall clock minus steady clock, in µs.
+pub(super) fn apart(received: UtcMicros, steady: Monotonic) -> i64 {
     received.0.saturating_sub(i64::try_from(steady.0.as_micros()).unwrap_or(i64::MAX))
 }
 
