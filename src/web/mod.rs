@@ -15,6 +15,7 @@ mod day;
 mod escaping;
 mod event;
 mod events;
+mod forecast;
 mod frame;
 mod gatekeeper;
 mod headers;
