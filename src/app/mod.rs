@@ -13,7 +13,10 @@ mod lifecycle;
 mod random;
 mod retention;
 mod serve;
+mod storage;
 mod task;
+#[cfg(test)]
+mod testing;
 mod user;
 
 use std::io::IsTerminal as _;

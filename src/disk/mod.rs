@@ -7,10 +7,18 @@
 mod folder;
 mod footage;
 mod layout;
+mod machine;
 mod marker;
 mod part;
+mod presence;
+mod seen;
+mod storage_error;
 mod thumbnail;
 
-pub use footage::{Footage, Found, FoundKind, Space, StorageError};
+pub use footage::{Footage, Found, FoundKind, Space};
 pub use layout::camera_and_day;
+pub use machine::boot_id;
 pub use part::{PartError, PartFile};
+pub use presence::Gone;
+pub use seen::Seen;
+pub use storage_error::StorageError;

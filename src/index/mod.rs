@@ -22,6 +22,7 @@ mod reader;
 mod records;
 pub mod retention;
 pub mod rights;
+pub mod running;
 pub mod segments;
 pub mod sessions;
 pub mod sign_in_links;

@@ -22,18 +22,21 @@ pub struct Missing {
     cause: Option<GapCause>,
     /// When the recorder started, until it recorded something.
     started: Option<UtcMicros>,
+    /// Why nothing was recorded from the footage of before to that start; `None` if there is none.
+    before: Option<GapCause>,
 }
 
 impl Missing {
-    /// At the start of the recorder; `recorded_until` is where the footage of before ends.
-    pub fn new(now: UtcMicros, steady: Monotonic, recorded_until: Option<UtcMicros>) -> Self {
-        let before = recorded_until.filter(|until| *until < now);
-        Self { until: (before.unwrap_or(now), steady), cause: before.map(|_| GapCause::Restart), started: Some(now) }
+    /// At the start of the recorder; `recorded_until` is where the footage of before ends, and why.
+    pub fn new(now: UtcMicros, steady: Monotonic, recorded_until: Option<(UtcMicros, GapCause)>) -> Self {
+        let before = recorded_until.filter(|(until, _)| *until < now);
+        let cause = before.map(|(_, cause)| cause);
+        Self { until: (before.map_or(now, |(until, _)| until), steady), cause, started: Some(now), before: cause }
     }
 
     /// The end of this recorder's footage, or of the one's before; `None` if there is none.
     pub fn recorded_until(&self) -> Option<UtcMicros> {
-        (self.started.is_none() || self.cause == Some(GapCause::Restart)).then_some(self.until.0)
+        (self.started.is_none() || self.before.is_some()).then_some(self.until.0)
     }
 
     /// What was missing up to then has been listed.
@@ -60,12 +63,12 @@ impl Missing {
 
     /// What is missing when recording goes on at `start`, which is `steady` by the other clock.
     pub fn up_to(&self, start: UtcMicros, steady: Monotonic) -> Vec<(UtcSpan, GapCause)> {
-        if let (Some(started), Some(GapCause::Restart)) = (self.started, self.cause) {
+        if let (Some(started), Some(before)) = (self.started, self.before) {
             if start.since(started) < START_UP {
-                return gap(self.until.0, start, GapCause::Restart).into_iter().collect();
+                return gap(self.until.0, start, before).into_iter().collect();
             }
             let unreachable = gap(started, start, GapCause::CameraUnreachable);
-            return gap(self.until.0, started, GapCause::Restart).into_iter().chain(unreachable).collect();
+            return gap(self.until.0, started, before).into_iter().chain(unreachable).collect();
         }
         let cause = self.cause.unwrap_or(GapCause::CameraUnreachable);
         if self.started.is_some_and(|started| start.since(started) < START_UP) {
@@ -105,9 +108,9 @@ mod tests {
 
     #[test]
     fn a_restart_and_a_camera_that_stays_away_are_told_apart() {
-        let missing = Missing::new(at(100), steady(0), Some(at(90)));
-        assert_eq!(missing.up_to(at(102), steady(2)), [span(90, 102, GapCause::Restart)]);
-        let both = [span(90, 100, GapCause::Restart), span(100, 200, GapCause::CameraUnreachable)];
+        let missing = Missing::new(at(100), steady(0), Some((at(90), GapCause::PowerCut)));
+        assert_eq!(missing.up_to(at(102), steady(2)), [span(90, 102, GapCause::PowerCut)]);
+        let both = [span(90, 100, GapCause::PowerCut), span(100, 200, GapCause::CameraUnreachable)];
         assert_eq!(missing.up_to(at(200), steady(100)), both);
         let first = Missing::new(at(100), steady(0), None);
         assert_eq!(first.up_to(at(130), steady(30)), [span(100, 130, GapCause::CameraUnreachable)]);

@@ -17,7 +17,7 @@ pub mod recover;
 pub mod segment;
 pub mod task;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod timeline;
 
 pub use open::OpenSegments;

@@ -38,8 +38,8 @@ pub struct RecordSettings {
     pub segment: Duration,
     /// How much a power cut may cost.
     pub sync: Duration,
-    /// The end of what was recorded of this camera before; the time from there on is listed as a gap.
-    pub recorded_until: Option<UtcMicros>,
+    /// The end of what was recorded of this camera before, and why it ended; the time from there on is listed as a gap.
+    pub recorded_until: Option<(UtcMicros, GapCause)>,
 }
 
 /// Records until the packets end, then closes what is open.
@@ -133,13 +133,16 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     }
 
     fn take(&mut self, arrival: Arrival) {
-        let packet = arrival.packet;
+        let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
         self.flushed = false;
         if arrival.missed_before {
             tracing::warn!(camera = %self.camera, "the disk was too slow: pictures up to a key frame were not recorded");
             self.finish_segment(None, Some(GapCause::DiskSlow));
             self.cutter.abandon();
+        }
+        if thinned {
+            tracing::warn!(camera = %self.camera, "the disk is slow: only key frames were recorded for a while");
         }
         if self.pause.is_some_and(|(until, _)| self.now() < until) {
             return;
@@ -153,11 +156,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         };
         match self.cutter.decide(&packet, wall, trouble) {
             Verdict::Keep => {
-                self.note_hole(&packet, placed);
+                self.note_hole(&packet, placed, thinned);
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.note_hole(&packet, placed);
+                self.note_hole(&packet, placed, thinned);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }
@@ -230,7 +233,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     }
 
     /// Lists a gap within a segment: the pictures before and after are in one file, but for a while there were none.
-    fn note_hole(&mut self, packet: &Packet, placed: Placed) {
+    fn note_hole(&mut self, packet: &Packet, placed: Placed, thinned: bool) {
         if packet.track != Track::Video {
             return;
         }
@@ -239,12 +242,17 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             return;
         };
         let step = placed.since(newest);
-        self.newest = Some((placed, step));
+        // How far apart key frames are says nothing of how far apart pictures usually are.
+        self.newest = Some((placed, if thinned { usual } else { step }));
         if step < HOLE || usual.is_zero() || step < usual * 3 {
             return;
         }
         let Some(timeline) = &self.timeline else { return };
-        let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
+        let cause = match packet.lost_before {
+            _ if thinned => GapCause::DiskSlow,
+            0 => GapCause::CameraStalled,
+            _ => GapCause::PacketLoss,
+        };
         if let Some(span) = UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed)) {
             (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
         }
@@ -305,7 +313,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let Some(recording) = &mut self.recording else { return };
         match recording.sync() {
             Ok(segment) => {
-                self.pause = None;
+                if self.pause.take().is_some() {
+                    tracing::info!(camera = %self.camera, "recording goes on");
+                }
                 self.open.set(segment);
             }
             Err(error) => self.give_up(&error),
@@ -339,8 +349,18 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
 
     /// After a disk error: keeps what is whole, if that still works, and pauses.
     fn give_up(&mut self, error: &PartError) {
-        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        tracing::error!(camera = %self.camera, %error, pause_s = pause.as_secs(), "recording stopped for a moment");
+        // Room is made, or the disk mounted again, by others and within seconds; a disk that fails is not worn out by trying.
+        let (cause, longest) = match error {
+            PartError::Full { .. } => (GapCause::DiskFull, PAUSE),
+            PartError::NoStorage { .. } => (GapCause::StorageMissing, PAUSE),
+            PartError::Io { .. } | PartError::GivenUp { .. } => (GapCause::DiskError, LONGEST_PAUSE),
+        };
+        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(longest));
+        if self.pause.is_none() {
+            tracing::error!(camera = %self.camera, %error, "recording stopped; it is tried again until it works");
+        } else {
+            tracing::debug!(camera = %self.camera, %error, pause_s = pause.as_secs(), "not yet");
+        }
         if let Some(recording) = self.recording.take() {
             let id = recording.id();
             match recording.close(&self.footage) {
@@ -355,7 +375,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.unsynced = None;
         self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
-        self.missing.lost(GapCause::DiskError);
+        self.missing.lost(cause);
         self.cutter.abandon();
         drop(self.fragmenter.finish(None));
     }
