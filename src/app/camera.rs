@@ -94,7 +94,10 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let mut recorder = None;
     let mut to_recorder = None;
     if camera.record != RecordMode::Off {
-        let recorded_until = recorded_until(shared, id).await.map(|until| (until, GapCause::Restart));
+        let (began, why_not) = shared.began;
+        // What ended within this life ended for a change of the settings, or because a part of it died.
+        let why = |until: UtcMicros| if until <= began { why_not } else { GapCause::Restart };
+        let recorded_until = recorded_until(shared, id).await.map(|until| (until, why(until)));
         let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
         let (sender, packets) = record::queue::queue(&shared.budget);
         match start_recorder(shared, id, settings, packets) {

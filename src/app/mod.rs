@@ -20,7 +20,10 @@ mod pauses;
 mod random;
 mod retention;
 mod serve;
+mod storage;
 mod task;
+#[cfg(test)]
+mod testing;
 mod user;
 
 use std::io::IsTerminal as _;

@@ -46,6 +46,22 @@ pub enum KeepFree {
     Bytes(ByteLen),
 }
 
+impl KeepFree {
+    /// In bytes, of a file system of that size.
+    pub fn of(self, total: ByteLen) -> ByteLen {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a part, 0 to 1, of a disk's size; a few bytes do not matter"
+            )]
+            Self::Part(part) => ByteLen((total.0 as f64 * part) as u64),
+        }
+    }
+}
+
 /// `[retention]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {

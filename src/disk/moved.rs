@@ -4,8 +4,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::disk::Footage;
+use crate::disk::folder::Folder;
 use crate::disk::layout::{self, Place};
+use crate::disk::{Footage, StorageError};
 use crate::units::{CameraId, UtcMicros};
 
 /// How many milliseconds a name may be moved by to be free.
@@ -39,7 +40,7 @@ impl Footage {
                 renamed => renamed?,
             }
             to.sync()?;
-            made.iter().try_for_each(super::folder::Folder::sync)?;
+            made.iter().try_for_each(Folder::sync)?;
             self.leave(parent)?;
             return Ok(path);
         }
@@ -54,6 +55,14 @@ impl Footage {
         }
         file.write_all_at(bytes, offset)?;
         file.sync_data()
+    }
+
+    /// The place's folder, made if need be, unless the storage folder lost its marker.
+    fn make_place(&self, place: &Place, made: &mut Vec<Folder>) -> io::Result<Folder> {
+        if !self.is_marked(self.folder())? {
+            return Err(io::Error::other(StorageError::MarkerLost { path: self.path().to_owned() }));
+        }
+        self.folder().make(&place.folder, made)
     }
 
     /// A file was taken out of that day's folder, which goes with its last.

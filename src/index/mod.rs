@@ -26,6 +26,7 @@ mod reader;
 mod records;
 pub mod retention;
 pub mod rights;
+pub mod running;
 pub mod segments;
 pub mod sessions;
 pub mod shares;

@@ -3,12 +3,19 @@
 -- a-z 0-9 and inner -. Segments and events have 64 random bits as id: eight bytes here, 16 hexadecimal digits outside.
 --
 -- Files are the truth about footage, and this is their index: a row of `segments` exists only after its file was synced and
--- renamed, and a file is unlinked only while its path stands in `garbage`. About people this is the only truth.
+-- renamed, and a file is unlinked only while its path stands in `garbage` (but on a disk that is full to the last block, where no
+-- row can be written before a file went). About people this is the only truth.
 
 -- Which footage folder this index belongs to: one row.
 CREATE TABLE installation (
   one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1: there is one row at most
   id BLOB NOT NULL CHECK (length(id) = 16)            -- the id in the folder's marker file and in each footage file
+) STRICT;
+
+-- The daemon that runs, or the last one if it did not end in order: one row, or none.
+CREATE TABLE running (
+  one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1: there is one row at most
+  boot TEXT NOT NULL                                  -- the kernel's id of that run of the machine; '' if it tells none
 ) STRICT;
 
 -- Cameras that were ever seen; a camera that left the configuration stays for its footage's sake.

@@ -145,7 +145,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     }
 
     fn take(&mut self, arrival: Arrival) {
-        let packet = arrival.packet;
+        let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
         self.flushed = false;
         if arrival.missed_before {
@@ -153,6 +153,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.finish_segment(None, None);
             self.lost(GapCause::DiskSlow, (packet.received, packet.received_monotonic));
             self.cutter.abandon();
+        }
+        if thinned {
+            tracing::warn!(camera = %self.camera, "the disk is slow: only key frames were recorded for a while");
         }
         if self.pause.is_some_and(|(until, _)| self.now() < until) {
             return;
@@ -166,12 +169,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         };
         match self.cutter.decide(&packet, wall, trouble) {
             Verdict::Keep => {
-                let hole = self.hole(&packet, placed);
+                let hole = self.hole(&packet, placed, thinned);
                 self.list(hole);
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.hole = self.hole(&packet, placed);
+                self.hole = self.hole(&packet, placed, thinned);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }
@@ -299,7 +302,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let Some(recording) = &mut self.recording else { return };
         match recording.sync() {
             Ok(segment) => {
-                self.pause = None;
+                if self.pause.take().is_some() {
+                    tracing::info!(camera = %self.camera, "recording goes on");
+                }
                 self.open.set(segment);
             }
             Err(error) => self.give_up(&error),
@@ -333,8 +338,18 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
 
     /// After a disk error: keeps what is whole, if that still works, and pauses.
     fn give_up(&mut self, error: &PartError) {
-        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        tracing::error!(camera = %self.camera, %error, pause_s = pause.as_secs(), "recording stopped for a moment");
+        // Room is made, or the disk mounted again, by others and within seconds; a disk that fails is not worn out by trying.
+        let (cause, longest) = match error {
+            PartError::Full { .. } => (GapCause::DiskFull, PAUSE),
+            PartError::NoStorage { .. } => (GapCause::StorageMissing, PAUSE),
+            PartError::Io { .. } | PartError::GivenUp { .. } => (GapCause::DiskError, LONGEST_PAUSE),
+        };
+        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(longest));
+        if self.pause.is_none() {
+            tracing::error!(camera = %self.camera, %error, "recording stopped; it is tried again until it works");
+        } else {
+            tracing::debug!(camera = %self.camera, %error, pause_s = pause.as_secs(), "not yet");
+        }
         if let Some(recording) = self.recording.take() {
             let id = recording.id();
             match recording.close(&self.footage) {
@@ -349,7 +364,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.unsynced = None;
         self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
-        self.lost(GapCause::DiskError, (self.clock.now(), self.now()));
+        self.lost(cause, (self.clock.now(), self.now()));
         self.cutter.abandon();
         drop(self.fragmenter.finish(None));
     }

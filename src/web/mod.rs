@@ -18,6 +18,7 @@ mod device;
 mod escaping;
 mod event;
 mod events;
+mod forecast;
 mod form;
 mod forwarded;
 mod frame;

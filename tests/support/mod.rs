@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod browser;
+pub(crate) mod volume;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,7 @@ impl Drop for Demo {
 pub(crate) struct Daemon {
     child: Child,
     dir: tempfile::TempDir,
+    storage: PathBuf,
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
 }
@@ -104,16 +106,22 @@ impl Daemon {
     /// The same with more lines in `[storage]`.
     pub(crate) fn start_with(storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = dir.path().join("storage");
+        let daemon = Self::start_in(dir, &folder, storage, cameras);
+        daemon.serves();
+        daemon
+    }
+
+    /// The same with its storage folder there; it may not serve yet.
+    pub(crate) fn start_in(dir: tempfile::TempDir, folder: &Path, storage: &str, cameras: &str) -> Self {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let config = format!(
             "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n{storage}\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
-            dir.path().join("storage").display()
+            folder.display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        let daemon = Self { child: run(dir.path()), dir, origin: format!("http://127.0.0.1:{port}") };
-        daemon.serves();
-        daemon
+        Self { child: run(dir.path()), dir, storage: folder.to_owned(), origin: format!("http://127.0.0.1:{port}") }
     }
 
     /// Waits until it serves.
@@ -135,7 +143,7 @@ impl Daemon {
 
     /// The storage folder.
     pub(crate) fn storage(&self) -> PathBuf {
-        self.dir.path().join("storage")
+        self.storage.clone()
     }
 
     /// Its process.

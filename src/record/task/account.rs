@@ -14,8 +14,9 @@ use crate::units::{Monotonic, UtcMicros, UtcSpan};
 const HOLE: Duration = Duration::from_secs(1);
 
 impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
-    /// What is missing before this picture: for a while there was none, on the same timeline.
-    pub(super) fn hole(&mut self, packet: &Packet, placed: Placed) -> Option<(UtcSpan, GapCause)> {
+    /// What is missing before this picture: for a while there was none, on the same timeline. `thinned`: all but key frames were
+    /// left out before it.
+    pub(super) fn hole(&mut self, packet: &Packet, placed: Placed, thinned: bool) -> Option<(UtcSpan, GapCause)> {
         if packet.track != Track::Video {
             return None;
         }
@@ -24,12 +25,17 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             return None;
         };
         let step = placed.since(newest);
-        self.newest = Some((placed, step));
+        // How far apart key frames are says nothing of how far apart pictures usually are.
+        self.newest = Some((placed, if thinned { usual } else { step }));
         if step < HOLE || usual.is_zero() || step < usual * 3 {
             return None;
         }
         let timeline = self.timeline.as_ref()?;
-        let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
+        let cause = match packet.lost_before {
+            _ if thinned => GapCause::DiskSlow,
+            0 => GapCause::CameraStalled,
+            _ => GapCause::PacketLoss,
+        };
         Some((UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed))?, cause))
     }
 
