@@ -91,6 +91,8 @@ impl Drop for Demo {
 pub(crate) struct Daemon {
     child: Child,
     dir: tempfile::TempDir,
+    /// Variables of its environment.
+    environment: Vec<(String, String)>,
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
 }
@@ -103,6 +105,11 @@ impl Daemon {
 
     /// The same with more lines in `[storage]`.
     pub(crate) fn start_with(storage: &str, cameras: &str) -> Self {
+        Self::start_in(Vec::new(), storage, cameras)
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_in(environment: Vec<(String, String)>, storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
@@ -111,7 +118,8 @@ impl Daemon {
             dir.path().join("storage").display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        let daemon = Self { child: run(dir.path()), dir, origin: format!("http://127.0.0.1:{port}") };
+        let child = run(dir.path(), &environment);
+        let daemon = Self { child, dir, environment, origin: format!("http://127.0.0.1:{port}") };
         daemon.serves();
         daemon
     }
@@ -130,7 +138,7 @@ impl Daemon {
 
     /// Starts it once more, on the same folder and port; it may not serve yet.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(self.dir.path());
+        self.child = run(self.dir.path(), &self.environment);
     }
 
     /// The storage folder.
@@ -183,9 +191,10 @@ impl Drop for Daemon {
     }
 }
 
-fn run(dir: &Path) -> Child {
+fn run(dir: &Path, environment: &[(String, String)]) -> Child {
     let mut command = Command::new(HEARTHWATCH);
     command.args(["run", "--config"]).arg(dir.join("config.toml")).stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.spawn().expect("the daemon starts")
 }
 
