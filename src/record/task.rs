@@ -285,7 +285,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     fn begin(&mut self, start: Placed, arrived: Monotonic, parameters: Arc<StreamParameters>) {
         let Some(timeline) = &mut self.timeline else { return };
         let recorded_until = self.missing.recorded_until();
-        timeline.fix(recorded_until);
+        timeline.fix(start, recorded_until);
         let start = timeline.wall(start);
         self.report_gaps(start, arrived);
         let id = SegmentId::from_random((self.random)());
@@ -369,6 +369,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         drop(self.fragmenter.finish(None));
     }
 }
+
+#[cfg(test)]
+mod property;
 
 #[cfg(test)]
 mod tests {

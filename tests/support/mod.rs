@@ -93,6 +93,8 @@ pub(crate) struct Daemon {
     child: Child,
     dir: tempfile::TempDir,
     storage: PathBuf,
+    /// Variables of its environment.
+    environment: Vec<(String, String)>,
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
 }
@@ -105,15 +107,30 @@ impl Daemon {
 
     /// The same with more lines in `[storage]`.
     pub(crate) fn start_with(storage: &str, cameras: &str) -> Self {
+        Self::start_among(Vec::new(), storage, cameras)
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_among(environment: Vec<(String, String)>, storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder = dir.path().join("storage");
-        let daemon = Self::start_in(dir, &folder, storage, cameras);
+        let daemon = Self::begin(dir, &folder, environment, storage, cameras);
         daemon.serves();
         daemon
     }
 
     /// The same with its storage folder there; it may not serve yet.
     pub(crate) fn start_in(dir: tempfile::TempDir, folder: &Path, storage: &str, cameras: &str) -> Self {
+        Self::begin(dir, folder, Vec::new(), storage, cameras)
+    }
+
+    fn begin(
+        dir: tempfile::TempDir,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        storage: &str,
+        cameras: &str,
+    ) -> Self {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let config = format!(
@@ -121,7 +138,8 @@ impl Daemon {
             folder.display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        Self { child: run(dir.path()), dir, storage: folder.to_owned(), origin: format!("http://127.0.0.1:{port}") }
+        let child = run(dir.path(), &environment);
+        Self { child, dir, storage: folder.to_owned(), environment, origin: format!("http://127.0.0.1:{port}") }
     }
 
     /// Waits until it serves.
@@ -138,7 +156,7 @@ impl Daemon {
 
     /// Starts it once more, on the same folder and port; it may not serve yet.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(self.dir.path());
+        self.child = run(self.dir.path(), &self.environment);
     }
 
     /// The storage folder.
@@ -191,9 +209,10 @@ impl Drop for Daemon {
     }
 }
 
-fn run(dir: &Path) -> Child {
+fn run(dir: &Path, environment: &[(String, String)]) -> Child {
     let mut command = Command::new(HEARTHWATCH);
     command.args(["run", "--config"]).arg(dir.join("config.toml")).stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.spawn().expect("the daemon starts")
 }
 
