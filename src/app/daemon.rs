@@ -15,6 +15,7 @@ use crate::access::Gate;
 use crate::app::household::Household;
 use crate::app::index_feed::{self, Feed};
 use crate::app::identities::{self, Identities};
+use crate::app::keeper::HouseKeeper;
 use crate::app::{Failure, discovery, follow, random, retention, serve, task};
 use crate::camera::identity::Pins;
 use crate::config;
@@ -74,16 +75,14 @@ where
     let address = listener.local_addr().context("the web's socket has no address")?;
     let origin = origin(address, settings.web.tls);
 
-    let (site, writer_thread, settings_sender) = open(settings, &clock).await?;
+    let Opened { site, writer_thread, settings: settings_sender, identities, to_save } =
+        open(settings, &options.config, &clock).await?;
     let authority = {
         let current = site.settings.borrow().clone();
         serve::authority(site.footage.path(), &current, &clock).await?
     };
     let (feed, reports) = Feed::new();
     let feed_task = task::spawn(index_feed::run(reports, site.clone()));
-    let pins = site.readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;
-    let (identities, to_save) =
-        Identities::new(Pins::new(pins), site.settings.clone(), site.board.clone(), clock.clone());
     let mut household = Household::new(site.clone(), feed, identities.clone())?;
     let mut settings = site.settings.clone();
     let current = settings.borrow_and_update().clone();
@@ -149,11 +148,17 @@ where
     Ok(ended?)
 }
 
+/// What everything else stands on.
+struct Opened {
+    site: SiteParts,
+    writer_thread: std::thread::JoinHandle<()>,
+    settings: watch::Sender<Arc<Settings>>,
+    identities: Arc<Identities>,
+    to_save: identities::Saves,
+}
+
 /// Disk, then index, then what the last life left behind: each stands on the one before.
-async fn open(
-    settings: Settings,
-    clock: &Clock,
-) -> Result<(SiteParts, std::thread::JoinHandle<()>, watch::Sender<Arc<Settings>>), Failure> {
+async fn open(settings: Settings, config: &Path, clock: &Clock) -> Result<Opened, Failure> {
     let footage = Footage::open(&settings.storage.path, InstallationId::from_random(random::bytes()))?;
     let (writer_thread, writer, readers) = index::open(&footage.path().join(INDEX))?;
     let writer_thread =
@@ -172,6 +177,11 @@ async fn open(
     writer.write(move |tx| index::events::end_open(tx, now)).await?;
     let over_tls = settings.web.tls == Tls::Auto;
     let (sender, settings) = watch::channel(Arc::new(settings));
+    let pins = readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;
+    let board = Board::default();
+    let (identities, to_save) = Identities::new(Pins::new(pins), settings.clone(), board.clone(), clock.clone());
+    let exe = std::env::current_exe().context("this program's own file cannot be found")?;
+    let keeper = HouseKeeper::new(identities.clone(), config.to_owned(), exe, clock.clone());
     let site = SiteParts {
         gate: Gate::new(Arc::new(readers.clone()), clock.clone()),
         writer,
@@ -179,12 +189,13 @@ async fn open(
         footage,
         open: OpenSegments::default(),
         rings: Rings::default(),
-        board: Board::default(),
+        board,
+        keeper: Arc::new(keeper),
         settings,
         clock: clock.clone(),
         over_tls,
     };
-    Ok((site, writer_thread, sender))
+    Ok(Opened { site, writer_thread, settings: sender, identities, to_save })
 }
 
 /// Enters what the last life left on disk without a row: the newest minutes after a crash; everything, if the index was lost.

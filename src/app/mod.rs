@@ -11,11 +11,13 @@ mod follow;
 mod household;
 mod identities;
 mod index_feed;
+mod keeper;
 mod lifecycle;
 mod random;
 mod retention;
 mod serve;
 mod task;
+mod trial;
 mod user;
 
 use std::io::IsTerminal as _;

@@ -5,6 +5,7 @@
 //! gate, and handlers get proofs. It never opens a footage file itself; `media` does, and takes the proof.
 
 mod activity;
+mod adopt;
 mod assets;
 mod board;
 mod cameras;
@@ -20,6 +21,7 @@ mod gatekeeper;
 mod headers;
 mod health;
 mod hosts;
+pub mod keeper;
 mod links;
 mod live;
 mod me;
@@ -35,3 +37,4 @@ mod words;
 pub use board::{Board, CameraCounters, OnBoard};
 pub use routes::router;
 pub use site::{Site, SiteParts};
+pub(crate) use words::sentence;

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
-    activity, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in,
+    activity, adopt, assets, cameras, clips, day, event, events, gatekeeper, health, live, me, metrics, sign_in,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -68,7 +68,7 @@ impl Route {
 
 /// Every route there is.
 pub fn table() -> Vec<Route> {
-    use Audience::{Anyone, Camera, Event, LoopbackOrToken, SignedIn};
+    use Audience::{Anyone, Camera, Event, LoopbackOrToken, Owner, SignedIn};
     use Kind::{Data, Page};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     vec![
@@ -83,7 +83,7 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/metrics", LoopbackOrToken, Data, metrics::metrics),
         // Oneself.
         Route::new(post.clone(), "/sign-out", SignedIn, Page, sign_in::sign_out),
-        Route::new(post, "/api/logout", SignedIn, Data, sign_in::logout),
+        Route::new(post.clone(), "/api/logout", SignedIn, Data, sign_in::logout),
         Route::new(get.clone(), "/api/me", SignedIn, Data, me::me),
         // Pages; what they list is only what the viewer may see.
         Route::new(get.clone(), "/", SignedIn, Page, live::page),
@@ -92,6 +92,12 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/events", SignedIn, Page, events::page),
         Route::new(get.clone(), "/events/{event}", Event(Right::History), Page, event::page),
         Route::new(get.clone(), "/activity", SignedIn, Page, activity::page),
+        // Taking cameras in.
+        Route::new(get.clone(), "/adopt", Owner, Page, adopt::page),
+        Route::new(post.clone(), "/adopt", Owner, Page, adopt::try_out),
+        Route::new(post.clone(), "/adopt/again", Owner, Page, adopt::again),
+        Route::new(post, "/adopt/{trial}", Owner, Page, adopt::add),
+        Route::new(get.clone(), "/adopt/{trial}/picture.jpg", Owner, Data, adopt::picture),
         // Cameras.
         Route::new(get.clone(), "/api/cameras", SignedIn, Data, cameras::list),
         Route::new(get.clone(), "/api/cameras/{id}/snapshot.jpg", Camera(Right::Live), Data, cameras::snapshot),
