@@ -28,7 +28,7 @@ impl Device {
     fn start(address: SocketAddr, folder: &Path, name: &str, arguments: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let mut child = Command::new(HEARTHWATCH)
-            .args(["fake-camera", "--onvif", "--size", "320x180", "--listen", &address.to_string(), "--name", name])
+            .args(["fake-camera", "--onvif", "--listen", &address.to_string(), "--name", name])
             .args(["--user", name, "--password", &format!("secret of {name}")])
             .args(arguments)
             .env("RUST_LOG", "warn,hearthwatch::fake_camera=info")
@@ -68,9 +68,10 @@ fn section(id: &str, address: SocketAddr, user: &str) -> String {
     )
 }
 
+/// Nothing, while it is not listed.
 fn camera(client: &Client, id: &str) -> Value {
     let cameras = client.json("/api/cameras");
-    cameras.as_array().expect("a list").iter().find(|camera| camera["id"] == id).cloned().expect("listed")
+    cameras.as_array().expect("a list").iter().find(|camera| camera["id"] == id).cloned().unwrap_or_default()
 }
 
 fn until(client: &Client, id: &str, state: &str) -> Value {
@@ -96,14 +97,14 @@ fn post(daemon: &Daemon, client: &Client, path: &str, form: &str) -> u16 {
 fn whoever_answers_in_a_camera_s_place_is_refused_until_an_owner_adopts_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let address = free_port([127, 0, 0, 51]);
-    let own = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1"]);
+    let own = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1", "--size", "320x180"]);
     let daemon = Daemon::start(&section("porch", address, "porch-cam"));
     let client = Client::by_password(&daemon.origin, &daemon.owner());
     until(&client, "porch", "streaming");
     assert!(own.was_sent().contains("porch-cam"));
 
     drop(own);
-    let foreign = Device::start(address, folder.path(), "nursery-cam", &["--watermark", "2"]);
+    let foreign = Device::start(address, folder.path(), "nursery-cam", &["--watermark", "2", "--size", "320x180"]);
     let refused = until(&client, "porch", "refused");
     let said = refused["error"].as_str().expect("a sentence");
     assert!(said.contains("ONVIF id") && said.contains("Nothing is recorded from it."), "{said}");
@@ -125,7 +126,7 @@ fn whoever_answers_in_a_camera_s_place_is_refused_until_an_owner_adopts_it() {
     drop(foreign);
 
     // Now the first one is the stranger, also after the recorder was started anew.
-    let _back = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1"]);
+    let _back = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1", "--size", "320x180"]);
     until(&client, "porch", "refused");
 }
 
@@ -133,13 +134,13 @@ fn whoever_answers_in_a_camera_s_place_is_refused_until_an_owner_adopts_it() {
 fn pins_outlive_the_recorder() {
     let folder = tempfile::tempdir().expect("a folder");
     let address = free_port([127, 0, 0, 52]);
-    let own = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1"]);
+    let own = Device::start(address, folder.path(), "porch-cam", &["--watermark", "1", "--size", "320x180"]);
     let mut daemon = Daemon::start(&section("porch", address, "porch-cam"));
     let owner = daemon.owner();
     until(&Client::by_password(&daemon.origin, &owner), "porch", "streaming");
     daemon.kill();
     drop(own);
-    let foreign = Device::start(address, folder.path(), "nursery-cam", &["--watermark", "2"]);
+    let foreign = Device::start(address, folder.path(), "nursery-cam", &["--watermark", "2", "--size", "320x180"]);
     daemon.start_again();
     daemon.serves();
     until(&Client::by_password(&daemon.origin, &owner), "porch", "refused");
@@ -150,8 +151,8 @@ fn pins_outlive_the_recorder() {
 fn of_two_cameras_with_one_id_and_no_card_one_is_recorded_and_the_other_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let (first, second) = (free_port([127, 0, 0, 53]), free_port([127, 0, 0, 54]));
-    let _one = Device::start(first, folder.path(), "twin", &["--watermark", "1"]);
-    let _other = Device::start(second, folder.path(), "twin", &["--watermark", "1"]);
+    let _one = Device::start(first, folder.path(), "twin", &["--watermark", "1", "--size", "320x180"]);
+    let _other = Device::start(second, folder.path(), "twin", &["--watermark", "1", "--size", "320x180"]);
     let daemon = Daemon::start(&format!("{}{}", section("porch", first, "twin"), section("nursery", second, "twin")));
     let client = Client::by_password(&daemon.origin, &daemon.owner());
     let (recorded, refused) = within(Duration::from_secs(60), "one of them is recorded", || {
@@ -170,7 +171,7 @@ fn of_two_cameras_with_one_id_and_no_card_one_is_recorded_and_the_other_told_of(
 fn a_candidate_is_tried_with_a_picture_and_added_with_its_streams() {
     let folder = tempfile::tempdir().expect("a folder");
     let address = free_port([127, 0, 0, 55]);
-    let _device = Device::start(address, folder.path(), "porch-cam", &["--watermark", "7"]);
+    let _device = Device::start(address, folder.path(), "porch-cam", &["--watermark", "7", "--size", "640x360"]);
     let daemon = Daemon::start("# no camera yet\n");
     let client = Client::by_password(&daemon.origin, &daemon.owner());
     let url = format!("rtsp%3A%2F%2F{address}%2F");
@@ -193,7 +194,7 @@ fn a_candidate_is_tried_with_a_picture_and_added_with_its_streams() {
         answer.expect("an answer").body_mut().read_to_string().expect("UTF-8")
     };
     let tried = ask("/adopt", &format!("url={url}main&user=porch-cam&password=secret+of+porch-cam"));
-    assert!(tried.contains("320 × 180 pixels in H.264"), "{tried}");
+    assert!(tried.contains("640 × 360 pixels in H.264"), "{tried}");
     assert!(!tried.contains("secret of"), "the password is not sent back");
     let trial = tried.split("action=\"/adopt/").nth(1).and_then(|rest| rest.split('"').next()).expect("a trial");
     let (status, picture) = client.get(&format!("/adopt/{trial}/picture.jpg"));
