@@ -17,6 +17,7 @@ fn path(route: &Route, camera: &str, event: &str) -> String {
         .replace("{file}", "index.m3u8")
         .replace("{hash}", "0")
         .replace("{name}", "site.css")
+        .replace("{trial}", "0")
         .replace("{token}", &"A".repeat(43))
         .replace("{user}", "2")
 }
@@ -123,6 +124,7 @@ fn who_may_is_let_in() {
             Some("clip.mp4" | "index.m3u8") => &[400, 404],
             Some("live") => &[400, 426],
             Some("recordings") => &[400],
+            Some("picture.jpg") => &[404],
             _ => &[200],
         };
         assert!(expected.contains(&answer.status), "{path}: {} {}", answer.status, answer.text());

@@ -15,6 +15,7 @@ use crate::access::Gate;
 use crate::app::household::Household;
 use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
+use crate::app::keeper::HouseKeeper;
 use crate::app::{Failure, clock_set, discovery, follow, pauses, retention, serve, storage, task};
 use crate::camera::identity::Pins;
 use crate::config;
@@ -119,7 +120,8 @@ where
     let address = listener.local_addr().context("the web's socket has no address")?;
     let origin = origin(address, settings.web.tls);
 
-    let Opened { site, writer_thread, settings_sender, why_not } = open(settings, footage, clock).await?;
+    let Opened { site, writer_thread, settings_sender, identities, to_save, why_not } =
+        open(settings, &options.config, footage, clock).await?;
     let why_not = if was_away { GapCause::StorageMissing } else { why_not };
     let authority = {
         let current = site.settings.borrow().clone();
@@ -128,9 +130,6 @@ where
     let (feed, reports) = Feed::new();
     let last_try = CancellationToken::new();
     let feed_task = task::spawn(index_feed::run(reports, site.clone(), last_try.clone()));
-    let pins = site.readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;
-    let (identities, to_save) =
-        Identities::new(Pins::new(pins), site.settings.clone(), site.board.clone(), clock.clone());
     let mut household = Household::new(site.clone(), feed, identities.clone(), why_not)?;
     let mut settings = site.settings.clone();
     let current = settings.borrow_and_update().clone();
@@ -232,12 +231,14 @@ struct Opened {
     site: SiteParts,
     writer_thread: std::thread::JoinHandle<()>,
     settings_sender: watch::Sender<Arc<Settings>>,
+    identities: Arc<Identities>,
+    to_save: identities::Saves,
     /// Why nothing was recorded since the life before.
     why_not: GapCause,
 }
 
 /// Index on disk, then what the last life left behind: each stands on the one before.
-async fn open(settings: Settings, footage: Footage, clock: &Clock) -> Result<Opened, Failure> {
+async fn open(settings: Settings, config: &Path, footage: Footage, clock: &Clock) -> Result<Opened, Failure> {
     let (writer_thread, writer, readers) = index::open(&footage.path().join(INDEX))?;
     let writer_thread =
         std::thread::Builder::new().name("index".to_owned()).spawn(move || writer_thread.run()).context("no thread")?;
@@ -259,6 +260,11 @@ async fn open(settings: Settings, footage: Footage, clock: &Clock) -> Result<Ope
     writer.write(move |tx| index::events::end_open(tx, now)).await?;
     let over_tls = settings.web.tls == Tls::Auto;
     let (settings_sender, settings) = watch::channel(Arc::new(settings));
+    let pins = readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;
+    let board = Board::default();
+    let (identities, to_save) = Identities::new(Pins::new(pins), settings.clone(), board.clone(), clock.clone());
+    let exe = std::env::current_exe().context("this program's own file cannot be found")?;
+    let keeper = HouseKeeper::new(identities.clone(), config.to_owned(), exe, clock.clone());
     let site = SiteParts {
         gate: Gate::new(Arc::new(readers.clone()), clock.clone()),
         writer,
@@ -266,13 +272,14 @@ async fn open(settings: Settings, footage: Footage, clock: &Clock) -> Result<Ope
         footage,
         open: OpenSegments::default(),
         rings: Rings::default(),
-        board: Board::default(),
+        board,
+        keeper: Arc::new(keeper),
         settings,
         clock: clock.clone(),
         over_tls,
         pauses: PauseSwitch::default(),
     };
-    Ok(Opened { site, writer_thread, settings_sender, why_not })
+    Ok(Opened { site, writer_thread, settings_sender, identities, to_save, why_not })
 }
 
 /// Enters what the last life left on disk without a row: the newest minutes after a crash; everything, if the index was lost.

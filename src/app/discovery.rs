@@ -123,7 +123,7 @@ fn add(config: &Path, found: &Found) -> anyhow::Result<Option<CameraId>> {
 }
 
 /// An id made from the name; with a number behind it if that one is taken.
-fn free_id(settings: &Settings, name: &str) -> CameraId {
+pub(crate) fn free_id(settings: &Settings, name: &str) -> CameraId {
     let base = CameraId::from_name(name);
     let base = base.as_ref().map_or("camera", CameraId::as_str);
     let short = base.get(..CameraId::MAX_LEN - 4).unwrap_or(base).trim_end_matches('-');

@@ -98,6 +98,16 @@ impl Identities {
         lock(&self.pins).of(camera).cloned()
     }
 
+    /// Where the household's cameras are, as far as that is known.
+    pub(crate) fn known_addresses(&self) -> std::collections::BTreeSet<IpAddr> {
+        let settings = self.settings.borrow().clone();
+        let configured =
+            settings.cameras.values().filter_map(|camera| camera.url.host().trim_matches(['[', ']']).parse().ok());
+        let pins = lock(&self.pins);
+        let pinned = settings.cameras.keys().filter_map(|id| Some(pins.of(id)?.address));
+        configured.chain(pinned).collect()
+    }
+
     /// Which camera of the household somebody is for certain.
     pub(crate) fn who_is(&self, found: &Evidence) -> Option<CameraId> {
         lock(&self.pins).who_is(found, None).cloned()

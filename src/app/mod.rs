@@ -15,6 +15,7 @@ mod follow;
 mod household;
 mod identities;
 mod index_feed;
+mod keeper;
 mod lifecycle;
 mod pauses;
 mod random;
@@ -24,6 +25,7 @@ mod storage;
 mod task;
 #[cfg(test)]
 mod testing;
+mod trial;
 mod user;
 
 use std::io::IsTerminal as _;

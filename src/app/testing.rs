@@ -6,6 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::access::Gate;
+use crate::app::identities::Identities;
+use crate::app::keeper::HouseKeeper;
+use crate::camera::identity::Pins;
 use crate::camera::status::StreamStatus;
 use crate::config;
 use crate::config::settings::Settings;
@@ -23,6 +26,9 @@ pub(crate) fn site(folder: &Path, config: &str, clock: Clock) -> SiteParts {
     let footage = Footage::open(folder, InstallationId::from_random([1; 16])).expect("opens");
     let (thread, writer, readers) = index::open(&folder.join("hearthwatch.db")).expect("opens");
     std::thread::Builder::new().spawn(move || thread.run()).expect("a thread");
+    let (board, settings) = (Board::default(), watch::channel(Arc::new(settings)).1);
+    let (identities, _) = Identities::new(Pins::new([].into()), settings.clone(), board.clone(), clock.clone());
+    let keeper = HouseKeeper::new(identities, folder.join("config.toml"), "/nonexistent".into(), clock.clone());
     SiteParts {
         gate: Gate::new(Arc::new(readers.clone()), clock.clone()),
         writer,
@@ -30,11 +36,12 @@ pub(crate) fn site(folder: &Path, config: &str, clock: Clock) -> SiteParts {
         footage,
         open: OpenSegments::default(),
         rings: Rings::default(),
-        board: Board::default(),
-        settings: watch::channel(Arc::new(settings)).1,
+        board,
+        settings,
         clock,
         over_tls: false,
         pauses: PauseSwitch::default(),
+        keeper: Arc::new(keeper),
     }
 }
 

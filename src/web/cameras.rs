@@ -11,12 +11,13 @@ use axum::{Extension, Json};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::access::{Viewable, Viewer};
+use crate::access::{Role, Viewable, Viewer};
 use crate::camera::packet::VideoCodec;
 use crate::camera::status::{Link, StreamStatus};
 use crate::units::CameraId;
 use crate::web::board::OnBoard;
 use crate::web::frame::{Frame, Place, page as answer};
+use crate::web::keeper::Stranger;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 use crate::web::tips::tips;
@@ -32,6 +33,7 @@ pub(crate) struct CamerasPage {
     pub(crate) frame: Frame,
     pub(crate) storage: String,
     pub(crate) cameras: Vec<CameraInWords>,
+    pub(crate) may_add: bool,
 }
 
 /// One camera as the page says it. What ends in `|safe` in the template is a `<time>` element of our own.
@@ -44,6 +46,10 @@ pub(crate) struct CameraInWords {
     pub(crate) advice: &'static str,
     pub(crate) since: Option<String>,
     pub(crate) newest: Option<String>,
+    pub(crate) notices: Vec<String>,
+    /// Who was refused in its place, for owners.
+    pub(crate) stranger: Option<Stranger>,
+    pub(crate) id: String,
     pub(crate) streams: Vec<StreamInWords>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
@@ -61,11 +67,16 @@ pub(crate) async fn page(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
 ) -> Result<Response, Refusal> {
-    let cameras = seen_by(&site, &viewer).await?.into_iter().map(|(camera, entry)| in_words(&site, &camera, &entry));
+    let may_add = viewer.role() == Role::Owner;
+    let cameras = seen_by(&site, &viewer).await?.into_iter();
+    let cameras = cameras.map(|(camera, entry)| {
+        let words = in_words(&site, &camera, &entry);
+        CameraInWords { stranger: words.stranger.filter(|_| may_add), ..words }
+    });
     let cameras: Vec<_> = cameras.collect();
     let storage = health::storage_in_words(&site).await;
     let frame = Frame::inside(&site, &viewer, Place::Cameras, "Cameras").await?;
-    Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, cameras }))
+    Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, cameras, may_add }))
 }
 
 /// The cameras on the board on which the viewer has any right.
@@ -96,6 +107,9 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
         advice: words::advice(&status.link),
         since: Some(words::time(status.since, Show::Full, now)),
         newest: status.last_picture.map(|newest| words::time(newest, Show::Ago, now)),
+        notices: site.parts.keeper.notices(camera),
+        stranger: site.parts.keeper.stranger(camera).filter(|_| matches!(status.link, Link::Refused { .. })),
+        id: camera.to_string(),
         streams,
         recording: match entry.record {
             "continuous" => "everything",

@@ -5,12 +5,14 @@ use askama::Template;
 use crate::access::Rights;
 use crate::web::account::{AccountPage, Device, SharedLink, ShownOnce};
 use crate::web::activity::{ActivityPage, RowInWords};
+use crate::web::adopt::AdoptPage;
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
 use crate::web::claim::ClaimPage;
 use crate::web::day::{DayPage, GapInWords, Mark};
 use crate::web::event::EventPage;
 use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage};
 use crate::web::frame::{Alarm, Frame, Place, ViewerName};
+use crate::web::keeper::{Candidate, Stranger, Trial};
 use crate::web::live::{LivePage, Tile};
 use crate::web::message::MessagePage;
 use crate::web::pause::{PauseButton, PauseInWords};
@@ -170,12 +172,22 @@ fn pages() -> Vec<(&'static str, String)> {
             advice: "",
             since: None,
             newest: None,
+            notices: vec![hostile()],
+            stranger: Some(Stranger { expected: hostile(), found: hostile(), address: hostile() }),
+            id: hostile(),
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
             recording: "off",
             motion: "off",
             tips: vec![hostile()],
         }],
+        may_add: true,
     };
+    let candidate =
+        Candidate { key: hostile(), name: hostile(), address: hostile(), evidence: hostile(), how: "ONVIF" };
+    let trial =
+        Trial { id: hostile(), name: hostile(), facts: vec![hostile()], advice: vec![hostile()], has_picture: true };
+    let adopt = AdoptPage { frame: frame(), found: vec![candidate], error: Some(hostile()), trial: None };
+    let tried = AdoptPage { frame: frame(), found: Vec::new(), error: None, trial: Some(trial) };
     let events = EventsPage {
         frame: frame(),
         choices: vec![choice(), choice(), choice()],
@@ -246,6 +258,8 @@ fn pages() -> Vec<(&'static str, String)> {
         ("pause_button", Ok(pause_button())),
         ("live", live.render()),
         ("cameras", cameras.render()),
+        ("adopt", adopt.render()),
+        ("adopt, tried", tried.render()),
         ("events", events.render()),
         ("event", event.render()),
         ("event_card", card().render()),

@@ -6,6 +6,7 @@
 
 mod account;
 mod activity;
+mod adopt;
 mod assets;
 mod board;
 mod cameras;
@@ -27,6 +28,7 @@ mod hashing;
 mod headers;
 mod health;
 mod hosts;
+pub mod keeper;
 mod links;
 mod live;
 mod me;
@@ -49,3 +51,4 @@ mod words;
 pub use board::{Board, CameraCounters, OnBoard};
 pub use routes::router;
 pub use site::{PauseSwitch, Site, SiteParts};
+pub(crate) use words::sentence;

@@ -10,8 +10,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
-    account, activity, assets, cameras, claim, clips, day, event, events, gatekeeper, health, live, me, metrics, pause,
-    people, person, share, sign_in, trust,
+    account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, live, me, metrics,
+    pause, people, person, share, sign_in, trust,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -114,7 +114,7 @@ pub fn table() -> Vec<Route> {
         Route::new(post.clone(), "/resume", SignedIn, Page, pause::resume_everything),
         Route::new(post.clone(), "/cameras/{id}/pause", Resident, Page, pause::one),
         Route::new(post.clone(), "/cameras/{id}/resume", Resident, Page, pause::resume_one),
-        Route::new(post, "/cameras/{id}/share", Camera(Right::Export), Page, share::make),
+        Route::new(post.clone(), "/cameras/{id}/share", Camera(Right::Export), Page, share::make),
         // Pages; what they list is only what the viewer may see.
         Route::new(get.clone(), "/", SignedIn, Page, live::page),
         Route::new(get.clone(), "/cameras", SignedIn, Page, cameras::page),
@@ -122,6 +122,12 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/events", SignedIn, Page, events::page),
         Route::new(get.clone(), "/events/{event}", Event(Right::History), Page, event::page),
         Route::new(get.clone(), "/activity", SignedIn, Page, activity::page),
+        // Taking cameras in.
+        Route::new(get.clone(), "/adopt", Owner, Page, adopt::page),
+        Route::new(post.clone(), "/adopt", Owner, Page, adopt::try_out),
+        Route::new(post.clone(), "/adopt/again", Owner, Page, adopt::again),
+        Route::new(post, "/adopt/{trial}", Owner, Page, adopt::add),
+        Route::new(get.clone(), "/adopt/{trial}/picture.jpg", Owner, Data, adopt::picture),
         // Cameras.
         Route::new(get.clone(), "/api/cameras", SignedIn, Data, cameras::list),
         Route::new(get.clone(), "/api/cameras/{id}/snapshot.jpg", Camera(Right::Live), Data, cameras::snapshot),

@@ -16,6 +16,7 @@ use crate::media::live::Rings;
 use crate::record::open::OpenSegments;
 use crate::units::{CameraId, Clock, UserId, UtcMicros, UtcSpan};
 use crate::web::board::Board;
+use crate::web::keeper::Keeper;
 use crate::web::metrics::Requests;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::Throttles;
@@ -37,6 +38,8 @@ pub struct SiteParts {
     pub rings: Rings,
     /// How the cameras do.
     pub board: Board,
+    /// Looks after them.
+    pub keeper: Arc<dyn Keeper>,
     /// The settings as they are now.
     pub settings: watch::Receiver<Arc<Settings>>,
     /// What time it is.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use hearthwatch::access::{Gate, Rights, Role, Token, password};
 use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::camera::status::{Link, StreamStatus};
@@ -32,6 +33,7 @@ use hearthwatch::units::{
     ByteLen, CameraId, Clock, EventId, InstallationId, MediaTicks, Monotonic, Secret, SegmentId, UserId, UtcMicros,
     UtcSpan,
 };
+use hearthwatch::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -143,6 +145,7 @@ impl Household {
             open: hearthwatch::record::open::OpenSegments::default(),
             rings: rings.clone(),
             board: board.clone(),
+            keeper: Arc::new(NobodyFound),
             settings: of_settings,
             clock,
             over_tls: false,
@@ -429,6 +432,40 @@ fn people(writer: &Writer, now: UtcMicros, tokens: [&Token; 3], link: &Token, ap
         Ok(made)
     });
     made.expect("written").try_into().expect("three")
+}
+
+/// A house where nobody new announces itself, and nobody was refused.
+#[derive(Debug)]
+struct NobodyFound;
+
+impl Keeper for NobodyFound {
+    fn notices(&self, _: &CameraId) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn stranger(&self, _: &CameraId) -> Option<Stranger> {
+        None
+    }
+
+    fn adopt_again(&self, _: &CameraId) -> Option<Stranger> {
+        None
+    }
+
+    fn found(&self) -> Vec<Candidate> {
+        Vec::new()
+    }
+
+    fn try_out(&self, _: Wish) -> BoxFuture<'_, Result<Trial, String>> {
+        Box::pin(async { Err("Nobody answers.".to_owned()) })
+    }
+
+    fn picture(&self, _: &str) -> Option<Bytes> {
+        None
+    }
+
+    fn add(&self, _: String, _: String) -> BoxFuture<'_, Result<CameraId, String>> {
+        Box::pin(async { Err("Nobody was tried.".to_owned()) })
+    }
 }
 
 /// A camera that does as it should.

@@ -64,7 +64,8 @@ pub fn read(bytes: &[u8], from: IpAddr) -> Result<Message, XmlError> {
         Message::There(devices.take(MOST_DEVICES).filter_map(|device| announcement(device, from)).collect())
     };
     Ok(match content.name.as_str() {
-        "Hello" => there(&mut std::iter::once(content)),
+        // Some answer with the match itself, without the list around it.
+        "Hello" | "ProbeMatch" | "ResolveMatch" => there(&mut std::iter::once(content)),
         "ProbeMatches" => there(&mut content.all("ProbeMatch")),
         "ResolveMatches" => there(&mut content.all("ResolveMatch")),
         "Bye" => Message::Bye(uuid(content).into_iter().collect()),
@@ -166,6 +167,11 @@ mod tests {
         assert_eq!((said.name.as_str(), said.hardware.as_str()), ("Front door", "DS-2CD"));
         assert_eq!(said.mac.map(|mac| mac.to_string()).as_deref(), Some("ec:71:da:b0:00:01"));
         assert_eq!(said.service, Some((8000, "/onvif/device_service".to_owned())));
+    }
+
+    #[test]
+    fn an_answer_without_a_list_around_it_is_read_too() {
+        assert_eq!(only(&hello("").replace("Hello", "ProbeMatch")).uuid, "2419d68a-2dd2-21b2-a205-ec71dbb00001");
     }
 
     #[test]

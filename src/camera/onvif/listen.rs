@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::discovery::{DiscoveryEvent, Found, MOST_KEPT, Scope};
+use crate::camera::discovery::{DiscoveryEvent, Found, MOST_KEPT, MOST_PER_ADDRESS, Scope};
 use crate::camera::onvif::announcement::{Message, probe, read};
 use crate::camera::onvif::{Announcement, PORT};
 
@@ -45,7 +45,6 @@ pub(crate) async fn browse(
     for interface in interfaces {
         // Bound to the interface's own address, the question leaves by that interface.
         let socket = UdpSocket::bind((interface, 0)).await?;
-        socket.set_multicast_loop_v4(scope == Scope::Loopback)?;
         askers.push(socket);
     }
     let mut heard = BTreeMap::new();
@@ -75,8 +74,10 @@ pub(crate) async fn browse(
             Ok(Message::There(there)) => {
                 for announcement in there {
                     let found = Found::from_onvif(announcement, from.ip());
-                    if heard.len() < MOST_KEPT || heard.contains_key(&found.instance) {
-                        heard.insert(found.instance.clone(), Instant::now());
+                    let there = heard.values().filter(|(_, address)| *address == found.address).count();
+                    let has_room = heard.len() < MOST_KEPT && there < MOST_PER_ADDRESS;
+                    if has_room || heard.contains_key(&found.instance) {
+                        heard.insert(found.instance.clone(), (Instant::now(), found.address));
                         on_event(DiscoveryEvent::Found(found));
                     }
                 }
@@ -94,8 +95,8 @@ pub(crate) async fn browse(
     }
 }
 
-fn forget(heard: &mut BTreeMap<String, Instant>, on_event: &mut impl FnMut(DiscoveryEvent)) {
-    heard.retain(|instance, at| {
+fn forget(heard: &mut BTreeMap<String, (Instant, IpAddr)>, on_event: &mut impl FnMut(DiscoveryEvent)) {
+    heard.retain(|instance, (at, _)| {
         let stays = at.elapsed() < FORGET;
         if !stays {
             on_event(DiscoveryEvent::Lost { instance: instance.clone() });
@@ -207,6 +208,45 @@ mod tests {
         };
         let (id, ()) = tokio::join!(ask_id([127, 0, 0, 31].into()), answering);
         assert_eq!(id.as_deref(), Some("abc"));
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_made_up_devices_do_not_hide_a_real_one() {
+        let flooder = UdpSocket::bind("127.0.0.33:0").await.expect("a port");
+        let real = UdpSocket::bind("127.0.0.34:0").await.expect("a port");
+        let hello = |id: &str| {
+            format!(
+                "<e:Envelope xmlns:e='e'><e:Body><d:Hello><a:EndpointReference><a:Address>urn:uuid:{id}</a:Address>\
+                 </a:EndpointReference></d:Hello></e:Body></e:Envelope>"
+            )
+        };
+        let stop = CancellationToken::new();
+        let mut told = 0;
+        let on_event = |event| {
+            if let DiscoveryEvent::Found(found) = event {
+                told += usize::from(found.address == IpAddr::from([127, 0, 0, 33]));
+                if found.instance.starts_with("real") {
+                    stop.cancel();
+                }
+            }
+        };
+        let flood = async {
+            for n in 0..10_000 {
+                let _ = flooder.send_to(hello(&format!("{n}")).as_bytes(), (GROUP, PORT)).await;
+                if n % 50 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            while !stop.is_cancelled() {
+                let _ = real.send_to(hello("real").as_bytes(), (GROUP, PORT)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let browsing = browse(Scope::Loopback, Arc::default(), stop.clone(), on_event);
+        let both = async { tokio::join!(browsing, flood) };
+        let (browsed, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("in time");
+        browsed.expect("it listens");
+        assert!((1..=MOST_PER_ADDRESS).contains(&told), "{told} of 10,000 were taken");
     }
 
     #[tokio::test]
