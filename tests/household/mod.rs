@@ -304,6 +304,38 @@ impl Household {
         parse(&bytes)
     }
 
+    /// The same from another address of this machine.
+    pub fn send_from(&self, from: [u8; 4], request: &[u8]) -> Answer {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let talk = async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind((from, 0).into())?;
+            let mut stream = socket.connect(self.address).await?;
+            stream.write_all(request).await?;
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await?;
+            std::io::Result::Ok(bytes)
+        };
+        parse(&runtime.block_on(talk).expect("an answer"))
+    }
+
+    /// An attempt to sign in from another address of this machine.
+    pub fn try_from(&self, from: [u8; 4], name: &str, password: &str) -> Answer {
+        let body = serde_json::json!({ "user": name, "password": password }).to_string();
+        let head = format!(
+            "POST /api/login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        self.send_from(from, head.as_bytes())
+    }
+
+    /// The storage folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A request with these headers besides `Host` and `Connection`.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
@@ -325,9 +357,41 @@ impl Household {
         self.ask_as(token, "GET", path)
     }
 
+    /// A form of the site's own pages.
+    pub fn post(&self, token: &Token, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let headers = [
+            ("Cookie", cookie(token)),
+            ("Origin", self.origin()),
+            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.ask("POST", path, &headers, body.as_bytes())
+    }
+
+    /// Signs in by name and password; `None` if refused.
+    pub fn sign_in(&self, name: &str, password: &str) -> Option<Token> {
+        let body = serde_json::json!({ "user": name, "password": password }).to_string();
+        let answer = self.ask("POST", "/api/login", &[("Content-Type", "application/json")], body.as_bytes());
+        token_of(&answer)
+    }
+
+    /// The actions in the log, newest first, with the names of who did them.
+    pub fn log(&self) -> Vec<(String, String)> {
+        let rows = self.get(&self.anna, "/api/audit?limit=1000").json();
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        rows.as_array().expect("rows").iter().map(|row| (text(row, "user"), text(row, "action"))).collect()
+    }
+
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// The token of an answer that signs in.
+pub fn token_of(answer: &Answer) -> Option<Token> {
+    let value = answer.header("set-cookie")?.strip_prefix("hearthwatch=")?.split(';').next()?;
+    value.parse().ok()
 }
 
 pub fn cookie(token: &Token) -> String {
