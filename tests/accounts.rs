@@ -46,7 +46,10 @@ fn an_owner_adds_a_guest_who_sees_one_camera() {
     assert_eq!(household.get(&dora, PORCH_PICTURE).status, 200);
     assert_eq!(household.get(&dora, NURSERY_PICTURE).status, 404);
     let live_only = household.get(&dora, "/api/me").json();
-    assert_eq!(live_only["cameras"][PORCH], serde_json::json!({"live": true, "history": false, "export": false, "delete": false}));
+    assert_eq!(
+        live_only["cameras"][PORCH],
+        serde_json::json!({"live": true, "history": false, "export": false, "delete": false})
+    );
     for closed in ["/people", page.as_str()] {
         assert_eq!(household.get(&dora, closed).status, 403, "{closed}");
         assert_eq!(household.post(&dora, closed, &[("role", "owner")]).status, 403, "{closed}");
@@ -99,7 +102,11 @@ fn a_guests_time_ends_what_they_see_and_their_signing_in() {
     let household = Household::new();
     let past = [("role", "guest"), ("camera-porch", "1"), ("until", "2020-01-01T00:00")];
     assert_eq!(add_dora(&household, &past).status, 400, "over before it began");
-    assert_eq!(add_dora(&household, &[("role", "owner"), ("until", "2099-01-01T00:00")]).status, 400, "an owner's never is");
+    assert_eq!(
+        add_dora(&household, &[("role", "owner"), ("until", "2099-01-01T00:00")]).status,
+        400,
+        "an owner's never is"
+    );
     let page = added(&add_dora(&household, &[("role", "guest"), ("camera-porch", "1"), ("until", "2099-01-01T00:00")]));
     let dora = household.sign_in("dora", NEW_PASSWORD).expect("signed in");
     assert_eq!(household.get(&dora, PORCH_PICTURE).status, 200);
@@ -148,9 +155,8 @@ fn an_owner_without_a_right_sees_no_picture() {
 fn a_new_password_ends_everything_else() {
     let household = Household::new();
     let [here, there] = [0, 1].map(|_| household.sign_in("anna", PASSWORD).expect("signed in"));
-    let change = |current: &str, new: &str| {
-        household.post(&here, "/account/password", &[("current", current), ("new", new)])
-    };
+    let change =
+        |current: &str, new: &str| household.post(&here, "/account/password", &[("current", current), ("new", new)]);
     assert_eq!(change("not it at all", NEW_PASSWORD).status, 400);
     assert_eq!(change(PASSWORD, "short").status, 400);
     assert_eq!(household.get(&there, "/api/me").status, 200, "nothing happened yet");
@@ -208,7 +214,9 @@ fn an_access_token_is_shown_once_and_is_no_cookie() {
     assert_eq!(household.ask("GET", "/api/me", &both, b"").status, 401);
     // It cannot make itself another, nor change who may what.
     let with_token = format!("Bearer {token}");
-    for path in ["/account/tokens", "/account/password", "/account/sessions", "/people", "/people/2", "/people/2/remove"] {
+    for path in
+        ["/account/tokens", "/account/password", "/account/sessions", "/people", "/people/2", "/people/2/remove"]
+    {
         let headers = [("Authorization", with_token.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         assert_eq!(household.ask("POST", path, &headers, b"label=x&days=30").status, 403, "{path}");
     }
@@ -230,7 +238,10 @@ fn signing_in_replaces_a_hash_of_weaker_parameters() {
     let gus = household.users[1];
     household.writer.write_blocking(move |tx| users::refresh_hash(tx, gus, &weak)).expect("written");
     let hash = || {
-        household.writer.write_blocking(move |tx| Ok(users::by_id(tx, gus)?.expect("he exists").password_hash)).expect("read")
+        household
+            .writer
+            .write_blocking(move |tx| Ok(users::by_id(tx, gus)?.expect("he exists").password_hash))
+            .expect("read")
     };
     assert!(household.sign_in("gus", "not it at all").is_none());
     assert!(hash().contains("m=64,"), "a wrong password mends nothing");

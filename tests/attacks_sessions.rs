@@ -18,16 +18,26 @@ fn a_forged_cookie_opens_nothing() {
     let household = Household::new();
     let real = household.anna.expose();
     assert_eq!(with_cookie(&household, &format!("hearthwatch={real}")), 200);
-    let mut forged: Vec<String> = (0..=255_u8).map(|byte| Token::from_random([byte; 32])).filter(|token| {
-        ![&household.anna, &household.gus, &household.nobody, &household.api, &household.link].contains(&token)
-    }).map(|token| token.expose()).collect();
+    let mut forged: Vec<String> = (0..=255_u8)
+        .map(|byte| Token::from_random([byte; 32]))
+        .filter(|token| {
+            ![&household.anna, &household.gus, &household.nobody, &household.api, &household.link].contains(&token)
+        })
+        .map(|token| token.expose())
+        .collect();
     // One character off, at each place.
     for at in 0..real.len() {
         let other = if real.as_bytes()[at] == b'A' { "B" } else { "A" };
         forged.push(format!("{}{other}{}", &real[..at], &real[at + 1..]));
     }
     forged.extend(["", " ", "null", "undefined", "true", "1", "../../etc/passwd"].map(str::to_owned));
-    forged.extend([format!("{real}="), format!("{real}A"), real[1..].to_owned(), real.to_lowercase(), "A".repeat(100_000 / 8)]);
+    forged.extend([
+        format!("{real}="),
+        format!("{real}A"),
+        real[1..].to_owned(),
+        real.to_lowercase(),
+        "A".repeat(100_000 / 8),
+    ]);
     // What stands in the database is not the token.
     forged.push(household.anna.hash().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect());
     forged.push(Token::from_random(*household.anna.hash().as_bytes()).expose());
@@ -52,7 +62,11 @@ fn a_replayed_cookie_opens_nothing_after_signing_out() {
     let path = format!("/sign-in/{}", household.link.expose());
     let first = household.ask("POST", &path, &[("Origin", &household.origin())], b"");
     assert_eq!(first.status, 303);
-    assert_eq!(household.ask("POST", &path, &[("Origin", &household.origin())], b"").status, 401, "a one-time link, again");
+    assert_eq!(
+        household.ask("POST", &path, &[("Origin", &household.origin())], b"").status,
+        401,
+        "a one-time link, again"
+    );
 }
 
 #[test]
@@ -115,7 +129,8 @@ fn brute_force_slows_the_guesser_and_never_the_owner_elsewhere() {
     assert_eq!(household.try_from([127, 0, 0, 66], "anna", PASSWORD).status, 429, "the guesser waits, even if right");
     assert_eq!(household.try_from([127, 0, 0, 7], "anna", PASSWORD).status, 204, "the owner at home does not");
     // Many names from one address are slowed as well.
-    let tried = (0..200).filter(|n| household.try_from([127, 0, 0, 67], &format!("name-{n}"), "x").status == 401).count();
+    let tried =
+        (0..200).filter(|n| household.try_from([127, 0, 0, 67], &format!("name-{n}"), "x").status == 401).count();
     assert!(tried <= 40, "{tried}");
     assert!(household.log().iter().filter(|(_, action)| action == "sign-in-failed").count() >= 5, "written down");
 }
@@ -127,7 +142,10 @@ fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     for n in 0..16_u8 {
         for (side, name) in ["anna", "nobody-of-that-name"].iter().enumerate() {
             let start = Instant::now();
-            assert_eq!(household.try_from([127, 0, 2, n * 2 + u8::try_from(side).expect("small")], name, "x").status, 401);
+            assert_eq!(
+                household.try_from([127, 0, 2, n * 2 + u8::try_from(side).expect("small")], name, "x").status,
+                401
+            );
             times[side].push(start.elapsed());
         }
     }

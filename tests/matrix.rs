@@ -154,7 +154,8 @@ fn ask(household: &Household, who: &Somebody, method: &str, path: &str, extra: (
     headers.extend(cookie.as_deref().map(|cookie| ("Cookie", cookie)));
     let mut answer = household.ask(method, path, &headers, b"");
     // The sign-in page leads back to what was asked for: that much it may repeat.
-    let is_sign_in = answer.status == 401 && answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    let is_sign_in =
+        answer.status == 401 && answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     if is_sign_in {
         answer.body = answer.text().replace(path, "WANTED").into_bytes();
     }
@@ -165,7 +166,10 @@ fn ask(household: &Household, who: &Somebody, method: &str, path: &str, extra: (
 fn path(route: &Route, camera: &str, event: &str) -> String {
     let path = route.path.replace("{id}", camera).replace("{event}", event).replace("{user}", "1");
     let path = path.replace("{a}", "1").replace("{b}", "2").replace("{file}", "index.m3u8");
-    path.replace("{hash}", "0").replace("{name}", "site.css").replace("{token}", &"A".repeat(43)).replace("{link}", &"A".repeat(43))
+    path.replace("{hash}", "0")
+        .replace("{name}", "site.css")
+        .replace("{token}", &"A".repeat(43))
+        .replace("{link}", &"A".repeat(43))
 }
 
 #[test]
@@ -201,7 +205,8 @@ fn whoever_may_not_is_told_the_same_about_everything() {
                 if !out && !is_of_something && route.audience == Audience::SignedIn {
                     continue;
                 }
-                let extras = [("X-Nothing", ""), ("Range", "bytes=0-9"), ("If-None-Match", "*"), ("Upgrade", "websocket")];
+                let extras =
+                    [("X-Nothing", ""), ("Range", "bytes=0-9"), ("If-None-Match", "*"), ("Upgrade", "websocket")];
                 for extra in &extras[..if method == "GET" { 4 } else { 1 }] {
                     let answers: Vec<_> = objects
                         .iter()
@@ -213,7 +218,8 @@ fn whoever_may_not_is_told_the_same_about_everything() {
                     knocks += answers.len();
                     let first = &answers[0].1;
                     let case = format!("{} as {}, {method} {extra:?}", route.path, somebody.who);
-                    let owner_of_people = route.audience == Audience::Owner && somebody.who == "an owner without a right";
+                    let owner_of_people =
+                        route.audience == Audience::Owner && somebody.who == "an owner without a right";
                     match (is_the_doors, out) {
                         (false, _) => assert!(matches!(first.status, 405 | 401 | 404), "{case}: {}", first.status),
                         (true, true) => assert_eq!(first.status, 401, "{case}"),
@@ -281,7 +287,9 @@ fn a_database_that_does_not_answer_lets_nobody_in() {
             let path = path(&route, NURSERY, &event_of(NURSERY).to_string());
             let is_live = route.path.ends_with("snapshot.jpg") || route.path.ends_with("/live");
             let must_fail = match table_lost {
-                "sessions" | "users" => !matches!(route.audience, Audience::Anyone | Audience::LoopbackOrToken | Audience::Link),
+                "sessions" | "users" => {
+                    !matches!(route.audience, Audience::Anyone | Audience::LoopbackOrToken | Audience::Link)
+                }
                 "rights" => shows_pictures,
                 // What would show something must write it down first.
                 "audit" => route.path.ends_with("snapshot.jpg") || route.path.ends_with("thumbnail.jpg"),
@@ -293,7 +301,11 @@ fn a_database_that_does_not_answer_lets_nobody_in() {
             let answer = household.get(&household.anna, &path);
             assert!(answer.status >= 400, "{path} without {table_lost}: {}", answer.status);
             let is_page = route.kind == Kind::Page;
-            assert!(is_page || answer.status == 503 || answer.status == 400, "{path} without {table_lost}: {}", answer.status);
+            assert!(
+                is_page || answer.status == 503 || answer.status == 400,
+                "{path} without {table_lost}: {}",
+                answer.status
+            );
             assert!(!answer.body.starts_with(&[0xff, 0xd8]), "{path}: a picture went out");
         }
     }

@@ -12,6 +12,7 @@ mod discovery;
 mod household;
 mod index_feed;
 mod lifecycle;
+mod limits;
 mod pauses;
 mod random;
 mod retention;

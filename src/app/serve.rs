@@ -80,6 +80,10 @@ pub(crate) async fn run(
     authority: Option<tls::Household>,
     stop: CancellationToken,
 ) {
+    // Each connection inherits it.
+    if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, web::SEND_BUFFER) {
+        tracing::warn!(%error, "what is sent to slow readers cannot be kept short");
+    }
     let (settings, clock) = (site.settings.clone(), site.clock.clone());
     let pem = authority.as_ref().map(|authority| authority.authority_pem().to_owned());
     let door = Door {

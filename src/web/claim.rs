@@ -113,6 +113,10 @@ async fn become_owner(site: &Site, peer: Peer, form: &Form) -> Result<(UserId, U
         return Err(wrong);
     }
     site.throttles.succeeded(ACCOUNT, peer);
+    let _turn = site.claiming.lock().await;
+    if !is_open(site).await? {
+        return Err(Refusal::NotFound);
+    }
     let hash = hashing::hash(site, form.secret("password")).await?;
     let entry = Entry {
         at: site.parts.clock.now(),

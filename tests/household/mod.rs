@@ -461,6 +461,7 @@ fn serve(listener: TcpListener, site: &Arc<Site>) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("non-blocking");
+        rustix::net::sockopt::set_socket_send_buffer_size(&listener, web::SEND_BUFFER).expect("a buffer");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
         let service = web::router(Arc::clone(site)).into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).await.expect("served");
