@@ -82,10 +82,6 @@ impl House {
         Client::by_password(&self.origin(), &("anna".to_owned(), PASSWORD.to_owned()))
     }
 
-    fn streams(&self, client: &Client) {
-        within(LIMIT, "the camera streams", || (client.json("/api/cameras")[0]["state"] == "streaming").then_some(()));
-    }
-
     /// Status and body of a form, from that address of this machine.
     fn post(&self, from: Ipv4Addr, path: &str, headers: &str, body: &str) -> (u16, String) {
         let request = format!(
@@ -96,6 +92,10 @@ impl House {
         );
         talk(connect(from, self.address).expect("connected"), &request)
     }
+}
+
+fn streams(client: &Client) {
+    within(LIMIT, "the camera streams", || (client.json("/api/cameras")[0]["state"] == "streaming").then_some(()));
 }
 
 impl Drop for House {
@@ -229,7 +229,7 @@ fn a_paused_camera_is_neither_recorded_nor_decoded_over_a_restart() {
     let camera = FakeCamera::start(&["--watermark", "7", "--size", "640x360"]);
     let mut house = House::start(&format!("[cameras.porch]\nurl = \"{}\"\n", camera.url));
     let client = house.owner();
-    house.streams(&client);
+    streams(&client);
     let storage = house.dir.path().join("storage");
     within(LIMIT, "something is recorded", || (footage(&storage) > 100_000).then_some(()));
     assert!(children(house.child.id()).iter().any(|(_, line)| line.contains("decoder")), "it decodes");
@@ -256,7 +256,7 @@ fn a_paused_camera_is_neither_recorded_nor_decoded_over_a_restart() {
     assert_eq!(footage(&storage), size, "nothing was recorded meanwhile");
 
     assert_eq!(house.post(home, "/cameras/porch/resume", &cookie, "").0, 303);
-    house.streams(&client);
+    streams(&client);
     within(LIMIT, "it is recorded again", || (footage(&storage) > size + 100_000).then_some(()));
     let gaps = within(LIMIT, "the pause is listed", || {
         let all = client.json("/api/cameras/porch/recordings?after=1000&before=5000000");
@@ -283,7 +283,7 @@ fn slow_heads_a_crowd_and_guessing_take_nothing_from_recording() {
     let camera = FakeCamera::start(&["--watermark", "8", "--size", "640x360"]);
     let house = House::start(&format!("[cameras.porch]\nurl = \"{}\"\n", camera.url));
     let client = house.owner();
-    house.streams(&client);
+    streams(&client);
     within(LIMIT, "something is recorded", || (!support::closed_segments(house.dir.path()).is_empty()).then_some(()));
     let crowd = if std::env::var_os("HEARTHWATCH_SLOW").is_some() { 10_000 } else { 2_000 };
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -368,7 +368,7 @@ fn no_secret_is_in_a_page_the_log_a_command_line_or_the_database() {
         file.display()
     ));
     let client = house.owner();
-    house.streams(&client);
+    streams(&client);
     let api = house.command(&["user", "token", "anna", "--label", "Home Assistant"], "").trim().to_owned();
     assert_eq!(api.len(), 43, "a token");
     let bearer = format!("Authorization: Bearer {api}\r\n");

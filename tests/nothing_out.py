@@ -27,7 +27,7 @@ def destination(frame):
 
 def watch():
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    sniffer.bind(("dummy0", 0))
+    sniffer.bind(("out0", 0))
     sniffer.settimeout(0.2)
     while not done.is_set():
         try:

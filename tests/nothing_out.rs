@@ -9,9 +9,9 @@ use serde_json::Value;
 use support::{HEARTHWATCH, have};
 
 /// A namespace with a network card that leads everywhere, and nobody at its other end.
-const NAMESPACE: &str = "ip link set lo up && ip link add dummy0 type dummy && ip addr add 192.168.77.2/24 dev dummy0 \
-    && ip link set dummy0 up && ip route add default via 192.168.77.1 \
-    && ip neigh add 192.168.77.1 lladdr 02:00:00:00:00:01 dev dummy0";
+const NAMESPACE: &str = "ip link set lo up && ip link add out0 type veth peer name far0 && ip link set far0 up \
+    && ip addr add 192.168.77.2/24 dev out0 && ip link set out0 up && ip route add default via 192.168.77.1 \
+    && ip neigh add 192.168.77.1 lladdr 02:00:00:00:00:01 dev out0";
 
 /// Within the house, or to whoever listens within it.
 fn stays(address: IpAddr) -> bool {

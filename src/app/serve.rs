@@ -95,6 +95,13 @@ pub(crate) async fn run(
     match authority {
         None => door.serve(listener).await,
         Some(authority) => {
+            if let (Some(print), Ok(at)) = (web::fingerprint(authority.authority_pem()), listener.local_addr()) {
+                let port = at.port();
+                tracing::info!(
+                    "a new phone or computer learns to trust this recorder at http://hearthwatch.local:{port}/trust (or by its \
+                     address); the page must show {print}"
+                );
+            }
             let renewing = tls::keep_renewed(authority.clone(), settings, clock, stop, random::bytes);
             match tls::Listener::new(listener, authority) {
                 Ok(listener) => {

@@ -51,3 +51,4 @@ pub use routes::router;
 pub const SEND_BUFFER: usize = 128 * 1024;
 
 pub use site::{PauseSwitch, Site, SiteParts};
+pub use trust::fingerprint;

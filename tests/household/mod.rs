@@ -7,6 +7,8 @@
 #![expect(dead_code, reason = "each test file uses its own part of this")]
 #![expect(unreachable_pub, reason = "a module of several test binaries")]
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -34,6 +36,8 @@ use hearthwatch::units::{
 };
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};
+
+pub use answer::{Answer, parse, token_of};
 
 /// The camera that the guest may see.
 pub const PORCH: &str = "porch";
@@ -64,27 +68,6 @@ pub struct Household {
     pub settings: watch::Sender<Arc<Settings>>,
     pub now: UtcMicros,
     folder: tempfile::TempDir,
-}
-
-/// An answer, read to its end.
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
-    }
 }
 
 pub fn camera(id: &str) -> CameraId {
@@ -388,12 +371,6 @@ impl Household {
     }
 }
 
-/// The token of an answer that signs in.
-pub fn token_of(answer: &Answer) -> Option<Token> {
-    let value = answer.header("set-cookie")?.strip_prefix("hearthwatch=")?.split(';').next()?;
-    value.parse().ok()
-}
-
 pub fn cookie(token: &Token) -> String {
     format!("hearthwatch={}", token.expose())
 }
@@ -425,35 +402,6 @@ pub fn film(seconds: u32, size: &str) -> Option<Vec<u8>> {
         return None;
     }
     Some(std::fs::read(path).expect("a film"))
-}
-
-pub fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap_or(bytes.len());
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut body = bytes.get(end + 4..).unwrap_or_default().to_vec();
-    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
-        body = dechunked(&body);
-    }
-    Answer { status, headers, body }
-}
-
-fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(end) = bytes.windows(2).position(|part| part == b"\r\n") {
-        let len = usize::from_str_radix(&String::from_utf8_lossy(&bytes[..end]), 16).unwrap_or(0);
-        if len == 0 || bytes.len() < end + 2 + len {
-            break;
-        }
-        whole.extend_from_slice(&bytes[end + 2..end + 2 + len]);
-        bytes = bytes.get(end + len + 4..).unwrap_or_default();
-    }
-    whole
 }
 
 fn serve(listener: TcpListener, site: &Arc<Site>) {
