@@ -314,11 +314,8 @@ async fn nothing_older_than_tls_1_2_is_spoken_nor_anything_weak() {
             &["-tls1_2", "-cipher", "AES128-SHA@SECLEVEL=0"],
         ] {
             let arguments = [&["s_client", "-connect", &address], old].concat();
-            let Some((_, text)) = run("openssl", &arguments).await else { return };
-            assert!(
-                !text.contains("Verify return code: 0") && (text.contains("Cipher is (NONE)") || text.contains("rror")),
-                "{old:?}: {text}"
-            );
+            let Some((ok, text)) = run("openssl", &arguments).await else { return };
+            assert!(!ok && !text.contains("BEGIN CERTIFICATE"), "{old:?}: {text}");
         }
     })
     .await;
