@@ -88,7 +88,11 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
             "const request = new XMLHttpRequest();
              request.open('GET', '/api/events', false); request.send();
              const done = JSON.parse(request.responseText).find(event => event.end !== null);
-             window.done = done; return done !== undefined;",
+             if (done === undefined) return false;
+             window.done = done;
+             // Its film is made once it is over.
+             request.open('GET', `/api/events/${done.id}/preview.jpg`, false); request.send();
+             return request.status === 200;",
         )
         .await;
     let event: Value = browser.run("return window.done").await;
@@ -107,6 +111,19 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
         .await;
     assert_eq!(watermark_of(&browser, &picture).await, Some(numbers[camera]), "the thumbnail is {camera}'s");
     screenshots(&browser, "events").await;
+    browser
+        .until(
+            Duration::from_secs(20),
+            "the event moves while its card has the keyboard",
+            &format!(
+                "const card = {picture}.closest('a'); if (document.activeElement !== card) card.focus();
+                 const canvas = card.querySelector('canvas');
+                 if (canvas === null || canvas.hidden) return false;
+                 window.shown ??= new Set(); window.shown.add(canvas.toDataURL());
+                 return window.shown.size > 2;"
+            ),
+        )
+        .await;
 
     browser.client.goto(&format!("{}/events/{id}", demo.origin)).await.expect("the event's page opens");
     browser

@@ -11,8 +11,9 @@ mod gst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hearthwatch::camera::packet::{Packet, Track, VideoCodec};
-use hearthwatch::camera::session::{self, Target};
+use hearthwatch::camera::identity::Anybody;
+use hearthwatch::camera::packet::{Delivery, Packet, Track, VideoCodec};
+use hearthwatch::camera::session::{self, Purpose, Target};
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Credentials, Transport};
 use hearthwatch::units::{Clock, Secret};
@@ -37,6 +38,7 @@ fn target(url: &str) -> Target {
         credentials: None,
         transport: Transport::Tcp,
         audio: true,
+        purpose: Purpose::Record,
     }
 }
 
@@ -53,9 +55,13 @@ impl Running {
         let packets = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let packets = Arc::clone(&packets);
-            move |packet| packets.lock().expect("no panic").push(packet)
+            move |delivery| {
+                if let Delivery::Packet(packet) = delivery {
+                    packets.lock().expect("no panic").push(packet);
+                }
+            }
         };
-        let task = tokio::spawn(session::run(target, clock, stop.clone(), sender, sink));
+        let task = tokio::spawn(session::run(target, Arc::new(Anybody), clock, stop.clone(), sender, sink));
         Self { stop, status, packets, task }
     }
 
@@ -84,7 +90,7 @@ fn assert_complete(packets: &[Packet], sent: u64, step: i64, codec: VideoCodec) 
     assert!(packets[0].is_key);
     let first = &packets[0].parameters;
     assert_eq!(first.video.codec, codec);
-    assert!(first.video.parameter_sets.starts_with(&[0, 0, 0, 1]));
+    assert!(codec == VideoCodec::Jpeg || first.video.parameter_sets.starts_with(&[0, 0, 0, 1]));
     for pair in packets.windows(2) {
         let passed = pair[1].pts.ticks - pair[0].pts.ticks;
         assert!((passed - step).abs() <= 1, "{passed} ticks between two pictures, not {step}");
@@ -123,6 +129,23 @@ async fn every_h265_picture_of_a_live_camera_arrives() {
     let video = &packets[0].parameters.video;
     assert_eq!((video.width, video.height, &video.sample_entry[4..8]), (320, 240, &b"hvc1"[..]));
     assert!(video.rfc6381.starts_with("hvc1."), "{}", video.rfc6381);
+}
+
+#[tokio::test]
+async fn motion_jpeg_is_watched_but_not_recorded() {
+    let Some(mut camera) = Camera::start(&["--mount", "/main=jpeg:live:320x240@10", "--frames", "20"]) else { return };
+    let mut recorded = Running::start(target(&camera.url("/main")));
+    let words = recorded.error().await;
+    assert!(words.contains("jpeg") && words.contains("H.264"), "{words}");
+    assert!(recorded.end().await.is_empty());
+    let watched = |target| Target { purpose: Purpose::Watch, ..target };
+    let packets = all_of(&mut camera, watched, 20).await;
+    assert_complete(&packets, 20, 9000, VideoCodec::Jpeg);
+    let video = &packets[0].parameters.video;
+    assert_eq!((video.width, video.height, video.parameter_sets.len()), (320, 240, 0));
+    for packet in &packets {
+        assert!(packet.is_key && packet.data.starts_with(&[0xff, 0xd8]) && packet.data.ends_with(&[0xff, 0xd9]));
+    }
 }
 
 #[tokio::test]

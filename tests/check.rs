@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearthwatch::camera::packet::{StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::detect::event::MotionEvent;
-use hearthwatch::disk::{Footage, Found, FoundKind};
+use hearthwatch::disk::{EventPicture, Footage, Found, FoundKind};
 use hearthwatch::index::{self, WriterThread, audit, events, gaps, segments};
 use hearthwatch::record::fmp4::{self, Provenance, Sample, TrackRun};
 use hearthwatch::record::reader;
@@ -131,7 +131,9 @@ impl Store {
         let adopted: Vec<_> = recover::adopt(&footage, |_| false).collect();
         let events: Vec<_> = (0_u8..).zip(CAMERAS).map(|(n, name)| event(name, n)).collect();
         for event in &events {
-            footage.write_thumbnail(&event.camera, event.id, &[0xff, 0xd8, 0xff, 0xd9]).expect("written");
+            footage
+                .write_picture(&event.camera, event.id, EventPicture::Thumbnail, &[0xff, 0xd8, 0xff, 0xd9])
+                .expect("written");
         }
         store
             .writer()
@@ -270,6 +272,7 @@ fn event(name: &str, n: u8) -> MotionEvent {
         peak: 0.1,
         zones: Vec::new(),
         thumbnail: Some(Bytes::from_static(&[0xff, 0xd8, 0xff, 0xd9])),
+        preview: None,
     }
 }
 
@@ -393,7 +396,7 @@ fn damage(kind: u64, store: &Store, random: &mut Random, whole: &mut Vec<ClosedS
             one(path, &["wrong_row"])
         }
         12 => {
-            footage.remove_thumbnail(&camera("porch"), EventId::from_random([0; 8])).expect("removed");
+            footage.remove_pictures(&camera("porch"), EventId::from_random([0; 8])).expect("removed");
             vec![Damage { path: None, kinds: &["missing_thumbnail"] }]
         }
         13 => {

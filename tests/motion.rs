@@ -206,10 +206,12 @@ fn packets(path: &Path, codec: VideoCodec) -> Vec<Packet> {
     let kind = |unit: &[u8]| match codec {
         VideoCodec::H264 => unit[0] & 0x1f,
         VideoCodec::H265 => unit[0] >> 1 & 0x3f,
+        VideoCodec::Jpeg => unreachable!("it has no units"),
     };
     let (delimiter, sets, keys) = match codec {
         VideoCodec::H264 => (9, 7..=8, 5..=5),
         VideoCodec::H265 => (35, 32..=34, 16..=21),
+        VideoCodec::Jpeg => unreachable!("it has no units"),
     };
     let mut starts: Vec<usize> = (0..raw.len() - 3).filter(|at| raw[*at..].starts_with(&[0, 0, 1])).collect();
     starts.push(raw.len());
@@ -240,18 +242,7 @@ fn packets(path: &Path, codec: VideoCodec) -> Vec<Packet> {
     let mut packets: Vec<Packet> = Vec::new();
     for unit in units {
         if kind(unit) == delimiter {
-            let n = i64::try_from(packets.len()).expect("few");
-            packets.push(Packet {
-                parameters: Arc::clone(&parameters),
-                session: 1,
-                track: Track::Video,
-                pts: MediaTicks { ticks: n * 9_000, rate: NonZeroU32::new(90_000).expect("not 0") },
-                received: UtcMicros(BEGIN.0 + n * 100_000),
-                received_monotonic: Monotonic(Duration::from_millis(5_000 + 100 * n.unsigned_abs())),
-                is_key: false,
-                lost_before: 0,
-                data: Bytes::new(),
-            });
+            packets.push(packet(packets.len(), &parameters));
             continue;
         }
         let packet = packets.last_mut().expect("a delimiter first");
@@ -264,6 +255,44 @@ fn packets(path: &Path, codec: VideoCodec) -> Vec<Packet> {
         }
     }
     packets
+}
+
+/// The pictures of a Motion JPEG file, as a camera session would yield them.
+#[expect(clippy::disallowed_methods, reason = "a test reads what it has just made")]
+fn jpegs(path: &Path) -> Vec<Packet> {
+    let raw = std::fs::read(path).expect("a file that was just made");
+    let mut starts: Vec<usize> = (0..raw.len()).filter(|at| raw[*at..].starts_with(&[0xff, 0xd8, 0xff])).collect();
+    starts.push(raw.len());
+    let parameters = Arc::new(StreamParameters {
+        video: VideoParameters {
+            codec: VideoCodec::Jpeg,
+            rfc6381: String::new(),
+            width: 640,
+            height: 360,
+            sample_entry: Bytes::new(),
+            parameter_sets: Bytes::new(),
+        },
+        audio: None,
+    });
+    let packet =
+        |n: usize, data: &[u8]| Packet { data: Bytes::copy_from_slice(data), is_key: true, ..packet(n, &parameters) };
+    starts.windows(2).enumerate().map(|(n, pair)| packet(n, &raw[pair[0]..pair[1]])).collect()
+}
+
+/// The `n`-th picture at ten a second, with nothing in it yet.
+fn packet(n: usize, parameters: &Arc<StreamParameters>) -> Packet {
+    let n = i64::try_from(n).expect("few");
+    Packet {
+        parameters: Arc::clone(parameters),
+        session: 1,
+        track: Track::Video,
+        pts: MediaTicks { ticks: n * 9_000, rate: NonZeroU32::new(90_000).expect("not 0") },
+        received: UtcMicros(BEGIN.0 + n * 100_000),
+        received_monotonic: Monotonic(Duration::from_millis(5_000 + 100 * n.unsigned_abs())),
+        is_key: false,
+        lost_before: 0,
+        data: Bytes::new(),
+    }
 }
 
 const BEGIN: UtcMicros = UtcMicros(1_700_000_000_000_000);
@@ -313,6 +342,13 @@ fn this_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_hearthwatch"))
 }
 
+/// Width and height, from a JPEG's frame header (ITU-T T.81 section B.2.2).
+fn jpeg_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+    let at = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0])?;
+    let [height, width] = [5, 7].map(|from| jpeg.get(at + from..at + from + 2));
+    Some((u16::from_be_bytes(width?.try_into().ok()?), u16::from_be_bytes(height?.try_into().ok()?)))
+}
+
 fn assert_one_event(events: &[MotionEvent]) {
     let last = events.last().expect("an event");
     assert!(events.iter().all(|event| event.id == last.id && event.start == last.start), "{events:?}");
@@ -321,7 +357,13 @@ fn assert_one_event(events: &[MotionEvent]) {
     assert!((7_800_000..8_800_000).contains(&start) && (12_000_000..13_700_000).contains(&end), "{start} to {end}");
     let thumbnails: Vec<_> = events.iter().filter_map(|event| event.thumbnail.as_ref()).collect();
     assert!(!thumbnails.is_empty() && thumbnails.iter().all(|jpeg| jpeg.starts_with(&[0xff, 0xd8])));
-    assert_eq!(events.iter().filter(|event| event.end.is_some() && event.thumbnail.is_none()).count(), 1);
+    let told_over = |event: &&MotionEvent| event.end.is_some() && event.thumbnail.is_none() && event.preview.is_none();
+    assert_eq!(events.iter().filter(told_over).count(), 1);
+    let previews: Vec<_> = events.iter().filter_map(|event| event.preview.as_ref()).collect();
+    let [preview] = previews[..] else { panic!("{} previews", previews.len()) };
+    // Five seconds make seven small pictures or so, one below the other.
+    let (width, height) = jpeg_size(preview).expect("a JPEG");
+    assert!(width == 160 && height % 90 == 0 && (4..=9).contains(&(height / 90)), "{width}x{height}");
 }
 
 #[tokio::test]
@@ -345,6 +387,21 @@ async fn h265_is_looked_at_as_well() {
     let Some(path) = crossing_box(folder.path(), &x265, "box.h265") else { return };
     let (events, ..) = detect(this_program(), packets(&path, VideoCodec::H265), Motion::default()).await;
     assert_one_event(&events);
+}
+
+#[tokio::test]
+async fn motion_jpeg_is_looked_at_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for format in ["yuvj420p", "yuvj422p"] {
+        let mjpeg = ["-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", format, "-huffman", "default"];
+        let Some(path) = crossing_box(folder.path(), &mjpeg, &format!("{format}.mjpeg")) else { return };
+        let packets = jpegs(&path);
+        assert_eq!(packets.len(), 200);
+        let (events, counters, newest) = detect(this_program(), packets, Motion::default()).await;
+        assert_one_event(&events);
+        assert_eq!((counters.damaged.load(Ordering::Relaxed), counters.trouble()), (0, None), "{format}");
+        assert!(newest.expect("a snapshot").ends_with(&[0xff, 0xd9]));
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use hearthwatch::disk::Footage;
 use hearthwatch::record::OpenSegments;
 use hearthwatch::record::queue::{Budget, queue};
 use hearthwatch::record::reader;
-use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause, Recorded};
+use hearthwatch::record::segment::{ClockSet, ClosedSegment, Gap, GapCause, Recorded};
 use hearthwatch::record::task::{self, RecordSettings};
 use hearthwatch::units::{CameraId, InstallationId, MediaTicks, Monotonic, SimulatedClock, UtcMicros};
 
@@ -111,16 +111,17 @@ struct Recorder {
     folder: tempfile::TempDir,
     segments: Vec<ClosedSegment>,
     gaps: Vec<Gap>,
+    clock_set: Vec<ClockSet>,
 }
 
 fn record(packets: Vec<Packet>) -> Recorder {
     let folder = tempfile::tempdir().expect("a folder");
     let footage = Footage::open(folder.path(), InstallationId::from_random([1; 16])).expect("opens");
-    let (segments, gaps) = record_into(footage, packets);
-    Recorder { folder, segments, gaps }
+    let (segments, gaps, clock_set) = record_into(footage, packets);
+    Recorder { folder, segments, gaps, clock_set }
 }
 
-fn record_into(footage: Footage, packets: Vec<Packet>) -> (Vec<ClosedSegment>, Vec<Gap>) {
+fn record_into(footage: Footage, packets: Vec<Packet>) -> (Vec<ClosedSegment>, Vec<Gap>, Vec<ClockSet>) {
     let (mut feed, waiting) = queue(&Budget::new(usize::MAX));
     let count = packets.len();
     let taken = packets.into_iter().filter(|packet| feed.push(packet.clone())).count();
@@ -130,7 +131,7 @@ fn record_into(footage: Footage, packets: Vec<Packet>) -> (Vec<ClosedSegment>, V
     let settings =
         RecordSettings { segment: Duration::from_secs(60), sync: Duration::from_secs(2), recorded_until: None };
     let (open, mut id) = (OpenSegments::default(), [0; 8]);
-    let (mut segments, mut gaps) = (Vec::new(), Vec::new());
+    let (mut segments, mut gaps, mut clock_set) = (Vec::new(), Vec::new(), Vec::new());
     let clock = SimulatedClock::new(START).clock();
     let random = || {
         id[7] += 1;
@@ -139,11 +140,12 @@ fn record_into(footage: Footage, packets: Vec<Packet>) -> (Vec<ClosedSegment>, V
     task::run(camera.clone(), footage, settings, clock, &waiting, open.clone(), random, |recorded| match recorded {
         Recorded::Segment(segment) => segments.push(segment),
         Recorded::Gap(gap) => gaps.push(gap),
+        Recorded::ClockSet(set) => clock_set.push(set),
     });
     let waiting: BTreeSet<_> = open.of(&camera).iter().map(|segment| segment.id).collect();
     let handed_on: BTreeSet<_> = segments.iter().map(|segment| segment.id).collect();
     assert_eq!(waiting, handed_on, "what was handed on waits for its row, and nothing else stays open");
-    (segments, gaps)
+    (segments, gaps, clock_set)
 }
 
 impl Recorder {
@@ -303,21 +305,26 @@ fn a_timestamp_jump_cuts_and_loses_nothing() {
 }
 
 #[test]
-fn a_clock_that_is_set_cuts_and_makes_no_gap_of_years() {
+fn a_clock_that_is_set_cuts_and_what_was_before_moves_so_that_all_meets() {
+    const HOUR: i64 = 3_600_000_000;
     if !has("ffmpeg") {
         return;
     }
-    let mut packets = film("160x90", 30, H264, false);
-    for packet in packets.iter_mut().filter(|packet| packet.received_monotonic.0 < Duration::from_secs(15)) {
-        packet.received = UtcMicros(packet.received.0 - START.0);
+    let film = film("160x90", 30, H264, false);
+    for by_us in [-START.0, HOUR, -HOUR, 87_660 * HOUR, -87_660 * HOUR] {
+        let mut packets = film.clone();
+        for packet in packets.iter_mut().filter(|packet| packet.received_monotonic.0 >= Duration::from_secs(15)) {
+            packet.received.0 = packet.received.0.saturating_add(by_us);
+        }
+        let recorded = record(packets);
+        recorded.assert_playable();
+        assert_eq!(recorded.pictures(), 300);
+        let [first, second] = &recorded.segments[..] else { panic!("{:?}", recorded.segments) };
+        let [set] = &recorded.clock_set[..] else { panic!("{by_us}: {:?}", recorded.clock_set) };
+        assert_eq!((set.by_us, set.span.start(), set.span.end()), (by_us, START, first.span.end()));
+        assert_eq!(first.span.end().0 + by_us, second.span.start().0, "moved, the first ends where the second starts");
+        assert_eq!(recorded.gaps, []);
     }
-    let recorded = record(packets);
-    recorded.assert_playable();
-    assert_eq!(recorded.pictures(), 300);
-    let [first, second] = &recorded.segments[..] else { panic!("{:?}", recorded.segments) };
-    assert_eq!(first.span.start().to_string(), "1970-01-01T00:00:00.000Z");
-    assert!(second.span.start() > START);
-    assert_eq!(recorded.gaps, []);
 }
 
 #[test]
@@ -339,10 +346,10 @@ fn a_storage_folder_that_is_taken_away_costs_a_gap_and_no_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let footage = Footage::open(folder.path(), InstallationId::from_random([1; 16])).expect("opens");
     std::fs::rename(folder.path().join("hearthwatch-storage"), folder.path().join("elsewhere")).expect("renamed");
-    let (segments, gaps) = record_into(footage.clone(), film("160x90", 20, H264, false));
+    let (segments, gaps, _) = record_into(footage.clone(), film("160x90", 20, H264, false));
     assert_eq!(segments, []);
     assert!(gaps.iter().all(|gap| gap.cause == GapCause::DiskError) && !gaps.is_empty(), "{gaps:?}");
     std::fs::rename(folder.path().join("elsewhere"), folder.path().join("hearthwatch-storage")).expect("renamed");
-    let (segments, gaps) = record_into(footage, film("160x90", 10, H264, false));
+    let (segments, gaps, _) = record_into(footage, film("160x90", 10, H264, false));
     assert_eq!((segments.len(), gaps.len()), (1, 0));
 }

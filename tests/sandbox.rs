@@ -14,7 +14,7 @@ use std::time::Duration;
 use hearthwatch::detect::sandbox::Probe;
 use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, within};
 
 fn decoder(arguments: &[&str]) -> Command {
@@ -162,7 +162,7 @@ fn a_kernel_that_lacks_something_decodes_all_the_same_and_it_is_said() {
         // An empty stdin is a conversation that ends well; the first word was sent before anything was read.
         let decoded = without(lacking, &[]);
         assert!(decoded.status.success(), "{decoded:?}");
-        assert_eq!(decoded.stdout[..8], [b'H', b'W', 2, 64, 2, 0, 0, 0]);
+        assert_eq!(decoded.stdout[..8], [b'H', b'W', 3, 64, 2, 0, 0, 0]);
         assert_eq!((decoded.stdout[8], decoded.stdout[9] > 0), (first[0], first[1] > 0), "{words}");
     }
 }
@@ -193,8 +193,21 @@ fn decoded(client: &Client) -> BTreeMap<String, u64> {
 }
 
 const CAMERAS: [&str; 3] = ["porch", "garden", "garage"];
-/// What befalls the three decoders, one each: a fault, an endless hang, and how want of memory ends (as the probe shows).
-const DEATHS: [Signal; 3] = [Signal::SEGV, Signal::STOP, Signal::ABORT];
+/// What befalls the decoders, one each: a fault, an endless hang, and want of memory.
+const DEATHS: [fn(Pid); 3] = [
+    |decoder| rustix::process::kill_process(decoder, Signal::SEGV).expect("it runs"),
+    |decoder| rustix::process::kill_process(decoder, Signal::STOP).expect("it runs"),
+    starve,
+];
+
+/// From here on the decoder is given no more memory than it has, as if a bomb in it had used up the rest.
+fn starve(decoder: Pid) {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if rustix::process::prlimit(Some(decoder), Resource::As, none).is_err() {
+        println!("skipped: another process cannot be starved without being root; it is aborted, as it would end");
+        rustix::process::kill_process(decoder, Signal::ABORT).expect("it runs");
+    }
+}
 const RATE: u32 = 10;
 
 #[test]
@@ -228,18 +241,25 @@ fn a_decoder_that_dies_or_hangs_is_back_within_five_seconds_and_costs_the_record
         }
     }
 
-    for ((pid, _), signal) in old.iter().zip(DEATHS) {
-        rustix::process::kill_process(*pid, signal).expect("it runs");
+    for ((pid, _), death) in old.iter().zip(DEATHS) {
+        death(*pid);
     }
-    let mut before = None;
-    within(Duration::from_secs(5), "detection is back", || {
-        let now = decoders_of(daemon.pid());
-        if now.iter().any(|(pid, _)| old.iter().any(|(was, _)| pid == was)) {
-            return None;
+    std::thread::scope(|scope| {
+        for id in CAMERAS {
+            // To make a picture takes memory, which one of them finds that it has not.
+            let client = &client;
+            scope.spawn(move || client.get(&format!("/api/cameras/{id}/snapshot.jpg")));
         }
-        let decoded = decoded(&client);
-        let before = before.get_or_insert_with(|| decoded.clone());
-        CAMERAS.iter().all(|id| decoded[*id] > before[*id]).then_some(())
+        let mut before = None;
+        within(Duration::from_secs(5), "detection is back", || {
+            let now = decoders_of(daemon.pid());
+            if now.iter().any(|(pid, _)| old.iter().any(|(was, _)| pid == was)) {
+                return None;
+            }
+            let decoded = decoded(&client);
+            let before = before.get_or_insert_with(|| decoded.clone());
+            CAMERAS.iter().all(|id| decoded[*id] > before[*id]).then_some(())
+        });
     });
 
     let (code, dir) = daemon.stop();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -12,12 +11,13 @@ use tracing::Instrument as _;
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
 use crate::app::{random, task};
-use crate::camera::packet::{Packet, Track};
-use crate::camera::session::{self, Target};
+use crate::camera::packet::{Delivery, Packet, Track, VideoCodec};
+use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
 use crate::index::{gaps, segments};
 use crate::media::live::Stream;
+use crate::record::segment::GapCause;
 use crate::record::task::RecordSettings;
 use crate::units::{CameraId, UtcMicros};
 use crate::web::{OnBoard, SiteParts};
@@ -94,7 +94,10 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let mut recorder = None;
     let mut to_recorder = None;
     if camera.record != RecordMode::Off {
-        let recorded_until = recorded_until(shared, id).await;
+        let (began, why_not) = shared.began;
+        // What ended within this life ended for a change of the settings, or because a part of it died.
+        let why = |until: UtcMicros| if until <= began { why_not } else { GapCause::Restart };
+        let recorded_until = recorded_until(shared, id).await.map(|until| (until, why(until)));
         let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
         let (sender, packets) = record::queue::queue(&shared.budget);
         match start_recorder(shared, id, settings, packets) {
@@ -127,35 +130,50 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         credentials: camera.credentials.clone(),
         transport: camera.transport,
         audio: camera.audio,
+        purpose: Purpose::Record,
     };
+    let judge = shared.identities.judge_of(id);
     let (mut main_detect, sub_detect) = match camera.detect_url {
         Some(_) => (None, Some(to_detector)),
         None => (Some(to_detector), None),
     };
     {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Main, &packet);
-            if let Some(detector) = &mut main_detect {
-                detector.push(packet.clone());
+        let sink = move |delivery| match delivery {
+            Delivery::Packet(packet) => {
+                rings.push(&camera_id, Stream::Main, &packet);
+                if let Some(detector) = &mut main_detect {
+                    detector.push(packet.clone());
+                }
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.push(packet);
+                }
             }
-            if let Some(recorder) = &mut to_recorder {
-                recorder.push(packet);
+            Delivery::Absent(absent) => {
+                if let Some(recorder) = &mut to_recorder {
+                    recorder.tell(absent);
+                }
             }
         };
         tasks.spawn(
-            session::run(target(&camera.url), site.clock.clone(), stop.clone(), main_sender, sink).in_current_span(),
+            session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink)
+                .in_current_span(),
         );
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |packet: Packet| {
-            rings.push(&camera_id, Stream::Sub, &packet);
-            detector.push(packet);
+        let sink = move |delivery| {
+            if let Delivery::Packet(packet) = delivery {
+                // What no browser plays is not offered: viewers get the main stream instead.
+                if packet.parameters.video.codec != VideoCodec::Jpeg {
+                    rings.push(&camera_id, Stream::Sub, &packet);
+                }
+                detector.push(packet);
+            }
         };
-        let target = Target { audio: false, ..target(url) };
+        let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
         tasks.spawn(
-            session::run(target, site.clock.clone(), stop.clone(), sub_sender, sink)
+            session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink)
                 .instrument(tracing::info_span!("sub")),
         );
     }
@@ -178,18 +196,18 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
 }
 
-/// Where the camera's footage ends, so that the time since then is listed as missing; unknown if the index does not answer.
+/// Up to where the camera's time is recorded or listed as missing, so that the time since then is listed; unknown if the
+/// index does not answer.
 ///
 /// A segment of this life may still wait for its row: after a change of the settings the newest one usually does.
 async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
     let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
     let camera = id.clone();
-    // The time of a pause was listed when it ended.
-    let ends = move |conn: &Connection| {
-        let newest = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
-        Ok(newest.max(gaps::newest_pause(conn, &camera)?))
-    };
-    match shared.site.readers.read(ends).await {
+    let newest = shared.site.readers.read(move |conn| {
+        let segment = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
+        Ok(segment.max(gaps::newest(conn, &camera)?.map(|gap| gap.span.end())))
+    });
+    match newest.await {
         Ok(newest) => newest.max(waiting),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");

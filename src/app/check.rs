@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow};
 use crate::app::daemon::INDEX;
 use crate::app::{Failure, cli, random};
 use crate::config;
-use crate::disk::{Footage, FoundKind, StorageError};
+use crate::disk::{self, Footage, FoundKind, StorageError};
 use crate::index::adoption::RecordedUntil;
 use crate::index::check::{self, Contents};
 use crate::index::finding::Finding;
@@ -122,7 +122,7 @@ fn look(footage: &Footage, is_recording: bool) -> Result<Look, Failure> {
             look.rows = contents.rows.len();
             look.findings.extend(contents.faults.iter().cloned());
             look_at_files(footage, Some(&contents), is_recording, &mut look);
-            look_at_thumbnails(footage, &contents, &mut look.findings);
+            look_at_pictures(footage, &contents, &mut look.findings);
         }
         Err(finding) => {
             look.findings.push(finding);
@@ -213,16 +213,16 @@ fn look_at_files(footage: &Footage, contents: Option<&Contents>, is_recording: b
     look.findings.extend(dangling);
 }
 
-fn look_at_thumbnails(footage: &Footage, contents: &Contents, findings: &mut Vec<Finding>) {
-    for (camera, event) in &contents.thumbnails {
-        let (camera, event) = (camera.clone(), *event);
-        match footage.read_thumbnail(&camera, event) {
+fn look_at_pictures(footage: &Footage, contents: &Contents, findings: &mut Vec<Finding>) {
+    for (camera, event, picture) in &contents.pictures {
+        let (camera, event, picture) = (camera.clone(), *event, *picture);
+        match footage.read_picture(&camera, event, picture) {
             Ok(_) => {}
             Err(error) => findings.push(match error.kind() {
-                io::ErrorKind::NotFound => Finding::MissingThumbnail { camera, event },
-                io::ErrorKind::InvalidData => Finding::SwappedThumbnail { camera, event },
+                io::ErrorKind::NotFound => Finding::MissingPicture { camera, event, picture },
+                io::ErrorKind::InvalidData => Finding::SwappedPicture { camera, event, picture },
                 _ => {
-                    let path = Path::new("thumbnails").join(camera.as_str()).join(format!("{event}.jpg"));
+                    let path = disk::picture_path(&camera, event, picture);
                     Finding::UnreadableFile { path, why: error.to_string() }
                 }
             }),
@@ -317,7 +317,7 @@ fn forget(
     findings: &[Finding],
     contents: &Contents,
 ) -> Result<Vec<(CameraId, UtcSpan)>, Failure> {
-    let (mut ids, mut events, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut pictures, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings {
         let row = finding.path().and_then(|path| contents.rows.get(path));
         match (finding, row) {
@@ -329,13 +329,13 @@ fn forget(
             (Finding::WrongRow { what, .. }, Some(row)) if *what != check::START => ids.push(row.id),
             // Within one camera the file says where it belongs. Between two, nobody but a person may move it.
             (Finding::SwappedFile { camera, says, .. }, Some(row)) if camera == says => ids.push(row.id),
-            (Finding::MissingThumbnail { event, .. }, _) => events.push(*event),
+            (Finding::MissingPicture { event, picture, .. }, _) => pictures.push((*event, *picture)),
             _ => {}
         }
     }
     writer.write_here(|tx| {
         ids.iter().try_for_each(|id| segments::forget(tx, *id).map(drop))?;
-        events.iter().try_for_each(|event| index::events::forget_thumbnail(tx, *event))
+        pictures.iter().try_for_each(|(event, picture)| index::events::forget_picture(tx, *event, *picture))
     })?;
     Ok(lost)
 }

@@ -106,6 +106,13 @@ pub(crate) struct FakeCamera {
     /// Announce it by mDNS
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// Be an ONVIF device: WS-Discovery and SOAP
+    #[arg(long)]
+    pub(crate) onvif: bool,
+    /// What goes wrong, comma separated: stall@20s:5s, drop@20s:10s, garbage@20s:2s, cseq@20s:2s, jump@20s:-1h, wrap@20s,
+    /// b-frames, resolution@20s:640x360, loss:5%, rtcp-silent
+    #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
+    pub(crate) fault: fake_camera::Faults,
     /// End with the process that started it
     #[arg(long, hide = true)]
     pub(crate) with_parent: bool,
@@ -230,8 +237,10 @@ impl From<FakeCamera> for fake_camera::Options {
             watermark: typed.watermark,
             credentials,
             mdns: typed.mdns,
+            onvif: typed.onvif,
             size: typed.size,
             fps: typed.fps,
+            faults: typed.fault,
         }
     }
 }

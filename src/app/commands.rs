@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::cli::{self, Command};
 use crate::app::discovery::Among;
 use crate::app::{Failure, check, claim, daemon, demo, lifecycle, limits, user};
-use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope};
+use crate::camera::discovery::{self, DiscoveryEvent, Found, How, Scope, Ways};
 use crate::config::settings::CameraUrl;
 use crate::units::{CameraId, Clock};
 use crate::{config, detect, fake_camera};
@@ -74,7 +75,8 @@ async fn fake_camera(options: cli::FakeCamera, clock: Clock, stop: CancellationT
 async fn discover(options: cli::Discover, stop: CancellationToken) -> Result<(), Failure> {
     let scope = if options.loopback { Scope::Loopback } else { Scope::Lan };
     let limit = Duration::from_secs(options.seconds.into());
-    let browsing = discovery::browse(scope, stop, |event| {
+    let ways = Ways { mdns: true, onvif: true, again: Arc::default() };
+    let browsing = discovery::browse(scope, ways, stop, |event| {
         if let DiscoveryEvent::Found(found) = event {
             println!("{}", if options.json { found_as_json(&found) } else { found_as_line(&found) });
         }
@@ -90,7 +92,11 @@ fn found_as_line(found: &Found) -> String {
         [found.url(), found.detect_url()].into_iter().flatten().map(|url| url.to_string()).collect();
     let evidence: Vec<String> = found.txt.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let urls = if urls.is_empty() { "stream not announced".to_owned() } else { urls.join(" ") };
-    format!("{}\t{}:{}\t{urls}\t{}\tmDNS", found.name, found.address, found.port, evidence.join(" "))
+    let how = match found.how {
+        How::Mdns => "mDNS",
+        How::Onvif => "ONVIF",
+    };
+    format!("{}\t{}:{}\t{urls}\t{}\t{how}", found.name, found.address, found.port, evidence.join(" "))
 }
 
 fn found_as_json(found: &Found) -> String {
@@ -103,7 +109,7 @@ fn found_as_json(found: &Found) -> String {
         "detect_url": url(found.detect_url()),
         "instance": found.instance,
         "txt": found.txt,
-        "how": "mdns",
+        "how": match found.how { How::Mdns => "mdns", How::Onvif => "onvif" },
     })
     .to_string()
 }

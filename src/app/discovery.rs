@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope};
+use crate::app::identities::Identities;
+use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope, Ways};
+use crate::camera::session;
 use crate::config::edit::{self, NewCamera, SignIn};
 use crate::config::settings::Settings;
 use crate::config::{self, write_atomically};
@@ -43,14 +46,24 @@ impl Among {
 }
 
 /// Browses until `stop`. Without discovery the daemon goes on: its cameras are in the configuration.
-pub(crate) async fn run(config: PathBuf, among: Among, site: SiteParts, stop: CancellationToken) {
-    if !site.settings.borrow().discovery.mdns {
+pub(crate) async fn run(
+    config: PathBuf,
+    among: Among,
+    identities: Arc<Identities>,
+    site: SiteParts,
+    stop: CancellationToken,
+) {
+    let wanted = site.settings.borrow().discovery;
+    if !wanted.mdns && !wanted.onvif {
         return stop.cancelled().await;
     }
+    let ways = Ways { mdns: wanted.mdns, onvif: wanted.onvif, again: Arc::clone(&identities.ask_again) };
     let (sender, mut found) = mpsc::channel(QUEUE);
-    let browsing = discovery::browse(among.scope(), stop.clone(), |event| {
-        if let DiscoveryEvent::Found(camera) = event
-            && among.has(camera.address, camera.port)
+    let browsing = discovery::browse(among.scope(), ways, stop.clone(), |event| {
+        if matches!(&event, DiscoveryEvent::Found(camera) if !among.has(camera.address, camera.port)) {
+            return;
+        }
+        if let Some(DiscoveryEvent::Found(camera)) = identities.hear(event)
             && sender.try_send(camera).is_err()
         {
             tracing::debug!("cameras are announced faster than they can be looked at");
@@ -59,7 +72,7 @@ pub(crate) async fn run(config: PathBuf, among: Among, site: SiteParts, stop: Ca
     let adding = async {
         while let Some(found) = found.recv().await {
             tracing::info!(name = found.name, address = %found.address, "a camera announces itself");
-            if !site.settings.borrow().discovery.auto_add {
+            if !site.settings.borrow().discovery.auto_add || is_ours(&site, &identities, &found).await {
                 continue;
             }
             let config = config.clone();
@@ -78,6 +91,17 @@ pub(crate) async fn run(config: PathBuf, among: Among, site: SiteParts, stop: Ca
         },
         () = adding => {}
     }
+}
+
+/// Whether this is a camera of the household already, at another address than before: it is followed, not added.
+async fn is_ours(site: &SiteParts, identities: &Identities, found: &Found) -> bool {
+    let Some(url) = found.url() else { return false };
+    let pinned: Vec<_> = site.settings.borrow().cameras.keys().filter_map(|id| identities.pin(id)).collect();
+    if !pinned.iter().any(|pin| pin.evidence.has_strong()) {
+        return false;
+    }
+    let look = session::recognise(&url, (found.address, url.port()).into(), true).await;
+    look.is_ok_and(|evidence| identities.who_is(&evidence).is_some())
 }
 
 /// Writes the camera into the file, unless one with its address is there already, or it did not say where its stream is.

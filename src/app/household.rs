@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::camera::Running;
+use crate::app::identities::Identities;
 use crate::app::index_feed::Feed;
 use crate::app::pauses::{self, Paused};
 use crate::config::settings::{Camera, Settings, Storage};
 use crate::index::rights;
 use crate::media::live::Stream;
 use crate::record::queue::Budget;
-use crate::units::CameraId;
+use crate::record::segment::GapCause;
+use crate::units::{CameraId, UtcMicros};
 use crate::web::SiteParts;
 
 /// Memory that packets may take while they wait for the disk, for all cameras together.
@@ -28,16 +30,26 @@ pub(crate) struct Household {
 pub(crate) struct Shared {
     pub(crate) site: SiteParts,
     pub(crate) feed: Feed,
+    /// Who the cameras are.
+    pub(crate) identities: Arc<Identities>,
     /// What waiting packets of all cameras may take together.
     pub(crate) budget: Budget,
     /// This program, to be started again as a decoder.
     pub(crate) exe: PathBuf,
+    /// When this life of the daemon began, and why nothing was recorded since the one before.
+    pub(crate) began: (UtcMicros, GapCause),
 }
 
 impl Household {
     /// Without any camera yet.
-    pub(crate) fn new(site: SiteParts, feed: Feed) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { site, feed, budget: Budget::new(PACKET_MEMORY), exe: std::env::current_exe()? });
+    pub(crate) fn new(
+        site: SiteParts,
+        feed: Feed,
+        identities: Arc<Identities>,
+        why_not: GapCause,
+    ) -> std::io::Result<Self> {
+        let (budget, exe, began) = (Budget::new(PACKET_MEMORY), std::env::current_exe()?, (site.clock.now(), why_not));
+        let shared = Arc::new(Shared { site, feed, identities, budget, exe, began });
         Ok(Self { shared, running: BTreeMap::new(), storage: None })
     }
 

@@ -4,12 +4,16 @@ mod camera;
 mod check;
 mod claim;
 mod cli;
+mod clock_set;
+mod clock_trust;
 mod commands;
 mod crowd;
 mod daemon;
 mod demo;
 mod discovery;
+mod follow;
 mod household;
+mod identities;
 mod index_feed;
 mod lifecycle;
 mod limits;
@@ -17,7 +21,10 @@ mod pauses;
 mod random;
 mod retention;
 mod serve;
+mod storage;
 mod task;
+#[cfg(test)]
+mod testing;
 mod user;
 
 use std::io::IsTerminal as _;

@@ -1,39 +1,103 @@
-//! Makes room: every minute the oldest footage is looked at, and what is over goes, row first, file second.
+//! Makes room: when the disk is short of it, and every minute by age, the oldest footage goes, row first, file second.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::settings::{KeepFree, RecordMode, Settings};
+use crate::app::clock_trust;
+use crate::config::settings::{RecordMode, Settings};
 use crate::disk::Space;
 use crate::index::garbage::{self, Garbage};
 use crate::index::retention::{self, Rule};
-use crate::index::{cameras, events, segments};
-use crate::units::{ByteLen, CameraId, UtcMicros};
+use crate::index::{self, adoption, cameras, events, segments};
+use crate::record::segment::{ClosedSegment, GapCause};
+use crate::units::{ByteLen, CameraId, SegmentId};
 use crate::web::SiteParts;
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(60);
-/// A clock before this moment (2026-01-01) is one that was never set: this program is younger.
-const PROGRAM_IS_YOUNGER: UtcMicros = UtcMicros(1_767_225_600_000_000);
+/// Between two looks at the free space: asking costs microseconds, and what is written between two looks is how far the mark
+/// can be missed.
+const EVERY: Duration = Duration::from_secs(2);
+/// Every so many looks, what has stayed for its days goes as well.
+const BY_AGE_EVERY: u32 = 30;
 /// How long footage of a camera that keeps motion only stays until it is judged: an event that concerns it may still begin.
 const MOTION_ONLY_GRACE: Duration = Duration::from_secs(10 * 60);
 /// Files removed before the next look at the list.
 const AT_ONCE: u32 = 100;
+/// Files removed before their rows where the disk has no room even for that.
+const IN_NEED: usize = 4;
+/// Rows held against the disk at once, at the start.
+const SWEEP_AT_ONCE: u32 = 500;
+
+/// So many files may be gone without asking where the others are.
+const A_FEW: usize = 20;
 
 /// Looks until `stop`. A failure is logged, and the next look tries again.
 pub(crate) async fn run(site: SiteParts, stop: CancellationToken) {
+    let mut swept = Some(sweep(&site));
+    let (mut looks, mut said) = (0_u32, false);
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        if let Err(error) = look(&site).await {
-            tracing::error!("no room could be made on the disk: {error:#}");
+        if let Some(swept) = swept.take()
+            && let Some(Err(error)) = stop.run_until_cancelled(swept).await
+        {
+            tracing::error!("the index could not be held against the disk: {error:#}");
+        }
+        let done = if looks.is_multiple_of(BY_AGE_EVERY) { look(&site).await } else { by_need(&site).await };
+        looks = looks.wrapping_add(1);
+        match done {
+            Ok(()) => said = false,
+            Err(error) if said => tracing::debug!("still no room on the disk: {error:#}"),
+            Err(error) => {
+                tracing::error!("no room could be made on the disk: {error:#}");
+                said = true;
+            }
+        }
+    }
+}
+
+/// Once, at the start: takes out rows whose file is gone, and lists their time as missing.
+async fn sweep(site: &SiteParts) -> anyhow::Result<()> {
+    let mut path = PathBuf::new();
+    loop {
+        let (from, footage) = (path.clone(), site.footage.clone());
+        let rows = site.readers.read(move |conn| segments::after_path(conn, &from, SWEEP_AT_ONCE)).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        path.clone_from(&last.path);
+        let count = rows.len();
+        let gone = tokio::task::spawn_blocking(move || {
+            let is_gone = |row: &ClosedSegment| {
+                footage.open_file(&row.path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            };
+            rows.into_iter().filter(is_gone).collect::<Vec<_>>()
+        })
+        .await?;
+        if gone.len() > A_FEW && gone.len() * 2 > count {
+            // A folder that was moved away, or a disk of its own that is not mounted, may come back.
+            return Err(anyhow!(
+                "{} of {count} files are not there, the first is {}; put them back, or let `hearthwatch check --repair` forget \
+                 them",
+                gone.len(),
+                gone[0].path.display()
+            ));
+        }
+        for row in gone {
+            tracing::warn!(camera = %row.camera, path = %row.path.display(), "the file of this footage is gone");
+            let taken_out = move |tx: &rusqlite::Transaction<'_>| {
+                // Not if it was made garbage meanwhile: then it is gone on purpose.
+                if segments::forget(tx, row.id)? {
+                    adoption::list(tx, &row.camera, row.span, GapCause::DiskError)?;
+                }
+                Ok(())
+            };
+            site.writer.write(taken_out).await?;
         }
     }
 }
 
 async fn look(site: &SiteParts) -> anyhow::Result<()> {
     remove_garbage(site).await?; // what an earlier life left
-    if site.clock.now() > PROGRAM_IS_YOUNGER {
+    if site.clock.is_believed() {
         by_age(site).await?;
     }
     by_need(site).await
@@ -48,13 +112,19 @@ async fn by_age(site: &SiteParts) -> anyhow::Result<()> {
         let (whose, limit) = (camera.id.clone(), AT_ONCE);
         loop {
             let camera = whose.clone();
-            let (segments, events) = site
+            let (segments, events, oldest) = site
                 .readers
                 .read(move |conn| {
                     let segments = retention::expired(conn, &camera, rule, now, limit)?;
-                    Ok((segments, retention::expired_events(conn, &camera, rule, now, limit)?))
+                    let oldest = segments.first().map(|id| segments::by_id(conn, *id)).transpose()?.flatten();
+                    Ok((segments, retention::expired_events(conn, &camera, rule, now, limit)?, oldest))
                 })
                 .await?;
+            let longest = rule.motion.max(rule.continuous);
+            if oldest.is_some_and(|oldest| !clock_trust::is_trusted_with(now, oldest.span.end().plus(longest))) {
+                tracing::warn!(camera = %whose, "footage is old by a clock that may be wrong; it stays until space is needed");
+                break;
+            }
             if segments.is_empty() && events.is_empty() {
                 break;
             }
@@ -85,11 +155,38 @@ async fn by_need(site: &SiteParts) -> anyhow::Result<()> {
     let segments = site.readers.read(move |conn| retention::first_to_go(conn, short, around)).await?;
     tracing::info!(segments = segments.len(), short = %short, "the disk is short of space; the oldest footage goes");
     for some in segments.chunks(AT_ONCE as usize) {
-        let some = some.to_vec();
-        site.writer.write(move |tx| some.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))).await?;
+        if let Err(error) = make_garbage(site, some).await {
+            if !error.is_disk_full() {
+                return Err(error.into());
+            }
+            in_need(site, some).await?;
+            make_garbage(site, some).await?;
+        }
         remove_garbage(site).await?;
     }
     Ok(())
+}
+
+async fn make_garbage(site: &SiteParts, segments: &[SegmentId]) -> Result<(), index::WriteError> {
+    let segments = segments.to_vec();
+    site.writer.write(move |tx| segments.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))).await
+}
+
+/// Others filled the disk to its last block, and without a block no row can be written: the first files go before their rows.
+/// If the power is cut just then, the next start finds rows without files and takes them out.
+async fn in_need(site: &SiteParts, segments: &[SegmentId]) -> anyhow::Result<()> {
+    tracing::warn!("the disk is full to the last block; the oldest footage goes at once");
+    let (footage, readers) = (site.footage.clone(), site.readers.clone());
+    let first: Vec<_> = segments.iter().copied().take(IN_NEED).collect();
+    let unlink = move || -> anyhow::Result<()> {
+        for id in first {
+            if let Some(segment) = readers.read_blocking(|conn| segments::by_id(conn, id))? {
+                footage.remove_segment(&segment.path).context("a file could not be removed")?;
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(unlink).await?
 }
 
 /// How long footage of that camera stays.
@@ -105,17 +202,7 @@ fn rule(settings: &Settings, camera: &CameraId) -> Rule {
 
 /// How much must go so that `keep_free` stays free.
 fn short_of(settings: &Settings, space: Space) -> ByteLen {
-    let keep = match settings.storage.keep_free {
-        KeepFree::Bytes(bytes) => bytes.0,
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a part, 0 to 1, of a disk's size; a few bytes do not matter"
-        )]
-        KeepFree::Part(part) => (space.total.0 as f64 * part) as u64,
-    };
-    ByteLen(keep.saturating_sub(space.free.0))
+    ByteLen(settings.storage.keep_free.of(space.total).0.saturating_sub(space.free.0))
 }
 
 /// Unlinks what has no row any more, then forgets it; interrupted, it is finished by the next look.
@@ -131,7 +218,7 @@ async fn remove_garbage(site: &SiteParts) -> anyhow::Result<()> {
             for row in rows {
                 let removed = match &row.what {
                     Garbage::Segment { path, .. } => footage.remove_segment(path),
-                    Garbage::Thumbnail { event } => footage.remove_thumbnail(&row.camera, *event),
+                    Garbage::Pictures { event } => footage.remove_pictures(&row.camera, *event),
                 };
                 match removed {
                     Ok(()) => done.push(row.id),
@@ -151,17 +238,4 @@ async fn remove_garbage(site: &SiteParts) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn room_is_short_by_what_is_missing_to_the_mark() {
-        let mut settings =
-            crate::config::check("", |_| Err(std::io::ErrorKind::NotFound.into())).expect("valid").settings;
-        let space = Space { total: ByteLen(1000), free: ByteLen(60) };
-        settings.storage.keep_free = KeepFree::Part(0.1);
-        assert_eq!(short_of(&settings, space), ByteLen(40));
-        settings.storage.keep_free = KeepFree::Bytes(ByteLen(50));
-        assert_eq!(short_of(&settings, space), ByteLen(0));
-    }
-}
+mod tests;

@@ -12,13 +12,13 @@ use rusqlite::Transaction;
 
 use crate::access::{Rights, Role, Token, UserName, password};
 use crate::app::daemon::INDEX;
-use crate::app::{Failure, cli, random};
+use crate::app::{Failure, cli, random, storage};
 use crate::config;
-use crate::disk::Footage;
+use crate::disk::Seen;
 use crate::index::audit::{self, Entry};
 use crate::index::sessions::{self, SessionKind};
 use crate::index::{self, Readers, WriterThread};
-use crate::units::{CameraId, Clock, InstallationId, Secret, UserId, UtcMicros};
+use crate::units::{CameraId, Clock, Secret, UserId, UtcMicros};
 
 /// The longest password that is read, in bytes; more is not a password.
 const MAX_PASSWORD: u64 = 4096;
@@ -173,7 +173,7 @@ fn open(options: &cli::ConfigFile) -> Result<(WriterThread, Readers, config::set
     let index = settings.storage.path.join(INDEX);
     if !index.exists() {
         // Before the daemon's first start: make the storage folder as it would.
-        Footage::open(&settings.storage.path, InstallationId::from_random(random::bytes()))?;
+        storage::open(&settings.storage.path, &Seen::beside(&options.config))?;
     }
     let (writer, _, readers) = index::open(&index)?;
     Ok((writer, readers, settings))

@@ -3,6 +3,8 @@
 //! Whatever a camera or the network says is checked here; what leaves this module is bounded and plain.
 
 pub mod discovery;
+pub mod identity;
+pub mod onvif;
 pub mod packet;
 pub mod session;
 pub mod status;

@@ -13,6 +13,8 @@ pub enum VideoCodec {
     H264,
     /// H.265 / HEVC.
     H265,
+    /// Motion JPEG: each picture a whole JPEG, its own key frame. It is watched for motion, but no browser plays it.
+    Jpeg,
 }
 
 /// What must be known to decode or to file a video track. Equal parameters mean: the same init segment serves.
@@ -28,7 +30,7 @@ pub struct VideoParameters {
     pub height: u32,
     /// A whole ISO BMFF sample entry box (`avc1`, `hvc1`), header included.
     pub sample_entry: Bytes,
-    /// The parameter sets (VPS, SPS, PPS) in Annex B form, each behind a four-byte start code.
+    /// The parameter sets (VPS, SPS, PPS) in Annex B form, each behind a four-byte start code; none with JPEG.
     pub parameter_sets: Bytes,
 }
 
@@ -80,6 +82,42 @@ pub struct Packet {
     pub is_key: bool,
     /// RTP packets known to be lost since the previous packet of this track: this picture may be damaged if it is not 0.
     pub lost_before: u32,
-    /// MP4 form: for video each NAL unit behind its length in four bytes, parameter sets left out or in, as the camera sent.
+    /// MP4 form: for video each NAL unit behind its length in four bytes, parameter sets left out or in, as the camera sent; or
+    /// one JPEG.
     pub data: Bytes,
+}
+
+/// What a session hands on, in order.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// An access unit.
+    Packet(Packet),
+    /// None comes: the session failed, or an attempt to begin one. Told each time, until packets come again.
+    Absent(Absent),
+}
+
+/// That nothing comes from a camera, and since when that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absent {
+    /// Why.
+    pub why: Absence,
+    /// When it was noticed, by the clock on the wall.
+    pub noticed: UtcMicros,
+    /// The same moment by the clock that never steps.
+    pub noticed_monotonic: Monotonic,
+}
+
+/// Why nothing comes from a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// It is not there, takes no connection, or ended it.
+    Unreachable,
+    /// The connection stood, but no picture came.
+    Stalled,
+    /// It will not let us in.
+    WrongPassword,
+    /// What it sends or says is of no use.
+    BadStream,
+    /// What answers is not that camera.
+    Refused,
 }

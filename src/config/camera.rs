@@ -30,11 +30,12 @@ const MOTION_KEYS: [(&str, &str); 8] = [
 /// Reads one camera; `None` if it has no usable address, which was complained about.
 pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<'_>) -> Option<Camera> {
     let name = section.value("name", name).unwrap_or_else(|| id.to_string());
-    let url = section.value("url", address);
+    let outside_lan = section.value("outside_lan", flag).unwrap_or(false);
+    let url = section.value("url", |value| address(value, outside_lan));
     if !section.has("url") {
         section.complain("url", "a camera needs its address; write url = \"rtsp://192.168.1.20/main\"");
     }
-    let detect_url = section.value("detect_url", address);
+    let detect_url = section.value("detect_url", |value| address(value, outside_lan));
     if detect_url.is_some() && detect_url == url {
         section.note("detect_url", "this is the same stream as url; leave it out or name the camera's small stream");
     }
@@ -57,6 +58,7 @@ pub(super) fn camera(id: &CameraId, section: &mut Section<'_>, secrets: Secrets<
         url: url?,
         detect_url,
         credentials,
+        outside_lan,
         transport: transport.unwrap_or(Transport::Tcp),
         record,
         audio,
@@ -88,13 +90,14 @@ pub(super) fn presentable_name(name: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-fn address(value: &Value) -> Result<CameraUrl, Fault> {
+fn address(value: &Value, outside_lan: bool) -> Result<CameraUrl, Fault> {
     let text = text(value, "\"rtsp://192.168.1.20/main\"")?;
     let url: CameraUrl = text.parse().map_err(|error: CameraUrlError| error.to_string())?;
     match literal(url.host()) {
-        Some(address) if !in_household(address) => Err(format!(
+        Some(address) if !outside_lan && !in_household(address) => Err(format!(
             "{address} is not an address of a household (192.168.x.x, 10.x.x.x, 172.16.x.x to 172.31.x.x, 169.254.x.x, \
-             fd…, fe80…), and nothing leaves the house; reach such a camera through a tunnel that ends in the house"
+             fd…, fe80…), and nothing leaves the house; reach such a camera through a tunnel that ends in the house, or \
+             write outside_lan = true for it"
         )
         .into()),
         Some(_) => Ok(url),

@@ -46,6 +46,22 @@ pub enum KeepFree {
     Bytes(ByteLen),
 }
 
+impl KeepFree {
+    /// In bytes, of a file system of that size.
+    pub fn of(self, total: ByteLen) -> ByteLen {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a part, 0 to 1, of a disk's size; a few bytes do not matter"
+            )]
+            Self::Part(part) => ByteLen((total.0 as f64 * part) as u64),
+        }
+    }
+}
+
 /// `[retention]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -99,6 +115,8 @@ pub struct Camera {
     pub detect_url: Option<CameraUrl>,
     /// Who signs in at the camera; never sent before the camera asks by digest.
     pub credentials: Option<Credentials>,
+    /// Whether it may be at an address that is none of a household.
+    pub outside_lan: bool,
     /// How RTP travels.
     pub transport: Transport,
     /// What is kept.

@@ -13,6 +13,7 @@ use ffmpeg_next::Packet;
 
 use crate::detect::decoder::{self, Decoder, Pace, Picture, Unit};
 use crate::detect::grid::Shape;
+use crate::detect::jpeg::{self, Film};
 use crate::detect::protocol::{self, MAX_JPEG, Message, Reply, Request, Which};
 use crate::detect::sandbox::{self, Layer, Level, Probe};
 
@@ -53,9 +54,12 @@ struct Child {
     pace: Pace,
     looks: VecDeque<Rc<Picture>>,
     newest: Option<Rc<Picture>>,
+    film: Film,
 }
 
-fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+/// Says how far it is confined, then answers each [`Request`] that comes until there are no more. Whatever the pictures do
+/// to the decoder is an answer too; an error means that a pipe broke or that the other end is not the daemon.
+pub fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     Reply::Ready(level).put(&mut outgoing);
     output.write_all(&outgoing)?;
@@ -121,17 +125,32 @@ impl Child {
             Request::Picture { tag, which, max_width } => {
                 let picture = match which {
                     Which::Newest => self.newest.as_ref(),
-                    Which::Look(at_us) => {
-                        self.looks.iter().min_by_key(|look| look.pts_us.abs_diff(at_us)).or(self.newest.as_ref())
-                    }
+                    Which::Look(at_us) => nearest(&self.looks, at_us).or(self.newest.as_ref()),
                 };
-                let jpeg = picture.map_or(Ok(Vec::new()), |picture| decoder::jpeg(picture, u32::from(max_width)))?;
-                let data = if jpeg.len() > MAX_JPEG { Bytes::new() } else { jpeg.into() };
-                Reply::Jpeg { tag, data }.put(out);
+                let jpeg = picture.map_or(Ok(Vec::new()), |picture| jpeg::jpeg(picture, u32::from(max_width)))?;
+                answer_jpeg(tag, jpeg, out);
+            }
+            Request::Film(at_us) => {
+                if let Some(picture) = nearest(&self.looks, at_us) {
+                    self.film.offer(picture)?;
+                }
+            }
+            Request::EndFilm { tag } => {
+                let film = std::mem::take(&mut self.film);
+                answer_jpeg(tag, film.end()?.unwrap_or_default(), out);
             }
         }
         Ok(())
     }
+}
+
+fn nearest(looks: &VecDeque<Rc<Picture>>, at_us: i64) -> Option<&Rc<Picture>> {
+    looks.iter().min_by_key(|look| look.pts_us.abs_diff(at_us))
+}
+
+fn answer_jpeg(tag: u32, jpeg: Vec<u8>, out: &mut BytesMut) {
+    let data = if jpeg.len() > MAX_JPEG { Bytes::new() } else { jpeg.into() };
+    Reply::Jpeg { tag, data }.put(out);
 }
 
 fn look(looks: &mut VecDeque<Rc<Picture>>, picture: &Rc<Picture>, out: &mut BytesMut) {

@@ -1,4 +1,4 @@
-//! libavcodec, kept short: access units in, pictures with an honest word about damage out; a picture to a JPEG.
+//! libavcodec, kept short: access units in, pictures with an honest word about damage out.
 //!
 //! One thread, every frame, loop filter on (without it, blocking hides night animals and twitches at each key frame).
 //! Runs in the decoder process, and in `hearthwatch motion`; never in the process that records.
@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use ffmpeg_next::codec::{self, Id};
 use ffmpeg_next::format::Pixel;
-use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::error::ENOMEM;
-use ffmpeg_next::{Dictionary, Packet, Rational, color, frame, threading};
+use ffmpeg_next::{Dictionary, Packet, Rational, frame, threading};
 
 use crate::camera::packet::VideoCodec;
+use crate::detect::jpeg;
 use crate::detect::sps::MAX_PIXELS;
 
 /// Why a stream cannot be decoded or a picture not be made.
@@ -33,7 +33,7 @@ pub enum DecoderError {
     Format(Pixel),
 }
 
-fn refused(action: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> DecoderError {
+pub(crate) fn refused(action: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> DecoderError {
     move |source| DecoderError::Refused { action, source }
 }
 
@@ -41,12 +41,14 @@ fn refused(action: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> DecoderEr
 /// What is missing will be said when it is asked for.
 pub(crate) fn prepare() {
     ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
-    drop((Decoder::new(VideoCodec::H264), Decoder::new(VideoCodec::H265)));
+    // Without it its errors have no words.
+    ffmpeg_next::util::error::register_all();
+    drop([VideoCodec::H264, VideoCodec::H265, VideoCodec::Jpeg].map(Decoder::new));
     let mut grey = frame::Video::new(Pixel::YUV420P, 64, 64);
     for plane in 0..grey.planes() {
         grey.data_mut(plane).fill(128);
     }
-    drop(jpeg(&Picture { frame: grey, pts_us: 0, corrupt: false }, 32));
+    drop(jpeg::jpeg(&Picture { frame: grey, pts_us: 0, corrupt: false }, 32));
 }
 
 /// What is known of an access unit before it is decoded.
@@ -78,6 +80,14 @@ impl Picture {
         self.frame.height()
     }
 
+    pub(crate) fn format(&self) -> Pixel {
+        self.frame.format()
+    }
+
+    pub(crate) fn frame(&self) -> &frame::Video {
+        &self.frame
+    }
+
     /// The luma plane and its stride.
     pub(crate) fn luma(&self) -> (&[u8], usize) {
         (self.frame.data(0), self.frame.stride(0))
@@ -97,11 +107,12 @@ pub(crate) struct Decoder {
 const MAX_PENDING: usize = 64;
 
 impl Decoder {
-    /// For Annex B access units whose parameter sets come with them.
+    /// For Annex B access units whose parameter sets come with them, or whole JPEGs.
     pub(crate) fn new(codec: VideoCodec) -> Result<Self, DecoderError> {
         let (id, action) = match codec {
             VideoCodec::H264 => (Id::H264, "decode H.264"),
             VideoCodec::H265 => (Id::HEVC, "decode H.265"),
+            VideoCodec::Jpeg => (Id::MJPEG, "decode Motion JPEG"),
         };
         let codec = codec::decoder::find(id).ok_or(DecoderError::Missing(action))?;
         Self::open(codec::Context::new_with_codec(codec), codec)
@@ -160,7 +171,8 @@ impl Decoder {
             return if is_want_of_memory(error) { Err(refused("find memory for a picture")(error)) } else { Ok(None) };
         }
         let format = self.frame.format();
-        if !matches!(format, Pixel::YUV420P | Pixel::YUVJ420P) {
+        // JPEG's two ways of RFC 2435; the luma is the same in each.
+        if !matches!(format, Pixel::YUV420P | Pixel::YUVJ420P | Pixel::YUVJ422P) {
             return Err(DecoderError::Format(format));
         }
         let pts_us = self.frame.pts().or_else(|| self.frame.timestamp()).unwrap_or(i64::MIN);
@@ -189,47 +201,6 @@ impl Decoder {
 
 fn is_want_of_memory(error: ffmpeg_next::Error) -> bool {
     error == ffmpeg_next::Error::Other { errno: ENOMEM }
-}
-
-/// A picture as a baseline JPEG, at most `max_width` pixels wide, never enlarged.
-pub(crate) fn jpeg(picture: &Picture, max_width: u32) -> Result<Vec<u8>, DecoderError> {
-    let (width, height) = (picture.width(), picture.height());
-    let out_width = (width.min(max_width).max(16)) & !1;
-    let out_height =
-        (u32::try_from(u64::from(height) * u64::from(out_width) / u64::from(width.max(1))).unwrap_or(height).max(16))
-            & !1;
-    let mut scaler = scaling::Context::get(
-        picture.frame.format(),
-        width,
-        height,
-        Pixel::YUVJ420P,
-        out_width,
-        out_height,
-        scaling::Flags::AREA,
-    )
-    .map_err(refused("prepare a smaller picture"))?;
-    let mut scaled = frame::Video::empty();
-    scaler.run(&picture.frame, &mut scaled).map_err(refused("make a smaller picture"))?;
-    scaled.set_color_range(color::Range::JPEG);
-    scaled.set_pts(Some(0));
-
-    let codec = codec::encoder::find(Id::MJPEG).ok_or(DecoderError::Missing("make a JPEG"))?;
-    let mut context = codec::Context::new_with_codec(codec);
-    context.set_threading(threading::Config { kind: threading::Type::None, count: 1, ..Default::default() });
-    let mut encoder = context.encoder().video().map_err(refused("open a JPEG encoder"))?;
-    encoder.set_width(out_width);
-    encoder.set_height(out_height);
-    encoder.set_format(Pixel::YUVJ420P);
-    encoder.set_color_range(color::Range::JPEG);
-    encoder.set_time_base(Rational(1, 25));
-    // Of 2 to 31: about 30 kB for a small picture.
-    encoder.set_qmin(4);
-    encoder.set_qmax(4);
-    let mut encoder = encoder.open_as(codec).map_err(refused("open a JPEG encoder"))?;
-    encoder.send_frame(&scaled).map_err(refused("make a JPEG"))?;
-    let mut packet = Packet::empty();
-    encoder.receive_packet(&mut packet).map_err(refused("make a JPEG"))?;
-    packet.data().map(<[u8]>::to_vec).ok_or(DecoderError::Missing("make a JPEG"))
 }
 
 /// Which pictures are looked at: about five a second, by their own time.

@@ -22,4 +22,6 @@ pub struct MotionEvent {
     pub zones: Vec<String>,
     /// A JPEG made from the decoded picture at the peak so far, if it is better than the one sent before.
     pub thumbnail: Option<Bytes>,
+    /// A JPEG of a few small pictures of its course, one below the other; comes after the end, if at all.
+    pub preview: Option<Bytes>,
 }

@@ -11,6 +11,7 @@ pub(crate) mod decoder;
 pub mod event;
 pub mod file;
 pub mod grid;
+mod jpeg;
 pub mod model;
 mod process;
 pub mod protocol;

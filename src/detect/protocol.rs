@@ -9,7 +9,7 @@ use crate::camera::packet::VideoCodec;
 use crate::detect::grid::Shape;
 use crate::detect::sandbox::Level;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HEADER: usize = 8;
 
 /// The largest access unit that is decoded, in bytes.
@@ -50,7 +50,7 @@ pub enum Request {
     Parameters {
         /// How it is coded.
         codec: VideoCodec,
-        /// Annex B.
+        /// Annex B; empty with JPEG.
         sets: Bytes,
     },
     /// Decode this. Answered by at most one [`Reply::Look`] for each picture that comes out, then one [`Reply::Done`].
@@ -61,7 +61,7 @@ pub enum Request {
         is_key: bool,
         /// Whether parts are known to be lost.
         damaged: bool,
-        /// Annex B; on key frames the parameter sets come first.
+        /// Annex B, on key frames with the parameter sets first; or one JPEG.
         data: Bytes,
     },
     /// Make a JPEG. Answered by one [`Reply::Jpeg`].
@@ -72,6 +72,13 @@ pub enum Request {
         which: Which,
         /// In pixels.
         max_width: u16,
+    },
+    /// Keep a small copy of the look at this time, or of the nearest that is still at hand, for a film. Not answered.
+    Film(i64),
+    /// Make one JPEG of the film, its pictures one below the other, and begin a new one. Answered by one [`Reply::Jpeg`].
+    EndFilm {
+        /// Comes back with the answer.
+        tag: u32,
     },
 }
 
@@ -164,6 +171,8 @@ fn put_message(out: &mut BytesMut, kind: u8, length: usize, body: impl FnOnce(&m
 const PARAMETERS: u8 = 1;
 const UNIT: u8 = 2;
 const PICTURE: u8 = 3;
+const FILM: u8 = 4;
+const END_FILM: u8 = 5;
 const READY: u8 = 64;
 const LOOK: u8 = 65;
 const DONE: u8 = 66;
@@ -183,6 +192,7 @@ impl Message for Request {
                 out.put_u8(match codec {
                     VideoCodec::H264 => 0,
                     VideoCodec::H265 => 1,
+                    VideoCodec::Jpeg => 2,
                 });
                 out.put_slice(sets);
             }),
@@ -201,6 +211,8 @@ impl Message for Request {
                 out.put_i64_le(at_us);
                 out.put_u16_le(*max_width);
             }),
+            Self::Film(at_us) => put_message(out, FILM, 8, |out| out.put_i64_le(*at_us)),
+            Self::EndFilm { tag } => put_message(out, END_FILM, 4, |out| out.put_u32_le(*tag)),
         }
     }
 
@@ -209,6 +221,8 @@ impl Message for Request {
             PARAMETERS => Some(1 + MAX_SETS),
             UNIT => Some(UNIT_HEAD + MAX_UNIT),
             PICTURE => Some(15),
+            FILM => Some(8),
+            END_FILM => Some(4),
             _ => None,
         }
     }
@@ -220,6 +234,7 @@ impl Message for Request {
                 let codec = match body.get_u8() {
                     0 => VideoCodec::H264,
                     1 => VideoCodec::H265,
+                    2 => VideoCodec::Jpeg,
                     _ => return Err(bad),
                 };
                 Ok(Self::Parameters { codec, sets: body })
@@ -241,6 +256,8 @@ impl Message for Request {
                 };
                 Ok(Self::Picture { tag, which, max_width })
             }
+            FILM if body.len() == 8 => Ok(Self::Film(body.get_i64_le())),
+            END_FILM if body.len() == 4 => Ok(Self::EndFilm { tag: body.get_u32_le() }),
             _ => Err(bad),
         }
     }
@@ -356,6 +373,8 @@ mod tests {
         there_and_back(&Request::Parameters { codec: VideoCodec::H265, sets: Bytes::from_static(b"sets") });
         there_and_back(&Request::Unit { pts_us: -7, is_key: true, damaged: true, data: Bytes::from_static(b"x") });
         there_and_back(&Request::Picture { tag: 3, which: Which::Look(9), max_width: 640 });
+        there_and_back(&Request::Film(-9));
+        there_and_back(&Request::EndFilm { tag: 4 });
         there_and_back(&Reply::Ready(Level { seccomp: true, landlock: 7 }));
         there_and_back(&Reply::Look { pts_us: 5, corrupt: true, shape, cells: Vec::new() });
         there_and_back(&Reply::Look { pts_us: 5, corrupt: false, shape, cells: vec![77; shape.cells()] });

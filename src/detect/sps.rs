@@ -47,6 +47,15 @@ pub struct PictureSize {
     pub height: u32,
 }
 
+/// Checks a size that does not come from a parameter set, as with JPEG over RTP, where each packet says it (RFC 2435).
+pub fn check_size(width: u32, height: u32) -> Result<PictureSize, ParametersError> {
+    let too_many = u64::from(width) * u64::from(height) > u64::from(MAX_PIXELS);
+    if too_many || width < 64 || height < 64 || width > 8192 || height > 8192 {
+        return Err(ParametersError::Size { width, height });
+    }
+    Ok(PictureSize { width, height })
+}
+
 /// Checks every sequence parameter set in `annex_b` and returns the size that the first one gives.
 pub fn check(codec: VideoCodec, annex_b: &[u8]) -> Result<PictureSize, ParametersError> {
     let mut first = None;
@@ -258,11 +267,11 @@ fn size(across: u64, down: u64, [left, right, top, bottom]: [u64; 4]) -> Result<
     let least = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     let width = least(across.saturating_sub(left + right));
     let height = least(down.saturating_sub(top + bottom));
-    let fits = across.checked_mul(down).is_some_and(|pixels| pixels <= u64::from(MAX_PIXELS));
-    if !fits || width < 64 || height < 64 || width > 8192 || height > 8192 {
+    // What is cropped away is decoded all the same.
+    if across.checked_mul(down).is_none_or(|pixels| pixels > u64::from(MAX_PIXELS)) {
         return Err(ParametersError::Size { width, height });
     }
-    Ok(PictureSize { width, height })
+    check_size(width, height)
 }
 
 #[cfg(test)]

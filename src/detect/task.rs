@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::packet::{Packet, Track, VideoParameters};
+use crate::camera::packet::{Packet, Track, VideoCodec, VideoParameters};
 use crate::config::settings::Motion;
 use crate::detect::event::MotionEvent;
 use crate::detect::process::{Process, Step};
@@ -91,6 +91,8 @@ const HEALTHY: Duration = Duration::from_secs(60);
 const BLIND: Duration = Duration::from_secs(10);
 const THUMBNAIL_WIDTH: u16 = 480;
 const SNAPSHOT_WIDTH: u16 = 1280;
+/// From one picture of an event's film to the next, in microseconds; longer events keep fewer.
+const FILM_US: i64 = 700_000;
 /// Pictures that may be asked for and not answered yet.
 const MOST_ASKED: usize = 8;
 /// Looks that one unit may yield.
@@ -140,6 +142,7 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
 enum Asked {
     Snapshot(oneshot::Sender<Bytes>),
     Thumbnail(EventId),
+    Film(EventId),
 }
 
 struct Running {
@@ -154,6 +157,8 @@ struct Running {
     next_tag: u32,
     /// Looks since the last unit was answered.
     looks: u32,
+    /// The event that is being filmed, and the time of its newest picture.
+    film: Option<(EventId, i64)>,
 }
 
 impl Running {
@@ -172,6 +177,15 @@ impl Running {
         if !self.owes() {
             self.heard = Instant::now();
         }
+    }
+
+    /// The tag under which the answer will come.
+    fn promise(&mut self, asked: Asked) -> u32 {
+        self.owe();
+        let tag = self.next_tag;
+        self.next_tag = tag.wrapping_add(1);
+        self.asked.push_back((tag, asked));
+        tag
     }
 }
 
@@ -229,7 +243,10 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         }
         let sets: &[u8] = if packet.is_key { &video.parameter_sets } else { &[] };
         // A unit whose lengths do not add up goes nowhere, but its place in the stream is a hole.
-        let data = annex_b::from_mp4(sets, &packet.data).unwrap_or_default();
+        let data = match video.codec {
+            VideoCodec::H264 | VideoCodec::H265 => annex_b::from_mp4(sets, &packet.data).unwrap_or_default(),
+            VideoCodec::Jpeg => packet.data.clone(),
+        };
         if data.is_empty() {
             running.process.backlog.retract();
             return false;
@@ -248,7 +265,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         if Instant::now() < self.not_before {
             return false;
         }
-        let checked = sps::check(video.codec, &video.parameter_sets).map_err(|error| error.to_string());
+        let checked = match video.codec {
+            VideoCodec::H264 | VideoCodec::H265 => sps::check(video.codec, &video.parameter_sets),
+            VideoCodec::Jpeg => sps::check_size(video.width, video.height),
+        };
+        let checked = checked.map_err(|error| error.to_string());
         let checked = checked.and_then(|_| {
             if video.parameter_sets.len() > MAX_SETS {
                 Err("the stream's parameter sets are too long".to_owned())
@@ -281,20 +302,36 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             asked: VecDeque::new(),
             next_tag: 0,
             looks: 0,
+            film: None,
         });
         true
     }
 
     fn ask(&mut self, asked: Asked, which: Which, max_width: u16) {
         let Some(running) = &mut self.running else { return };
-        if running.asked.len() >= MOST_ASKED {
-            return;
+        if running.asked.len() < MOST_ASKED {
+            let tag = running.promise(asked);
+            running.process.ask(&Request::Picture { tag, which, max_width });
         }
-        running.owe();
-        let tag = running.next_tag;
-        running.next_tag = tag.wrapping_add(1);
-        running.asked.push_back((tag, asked));
-        running.process.ask(&Request::Picture { tag, which, max_width });
+    }
+
+    /// Takes the look at that time into the film of the event that goes on; ends the film of one that does not.
+    fn film(&mut self, at_us: i64) {
+        let Some(running) = &mut self.running else { return };
+        let event = self.watcher.going_on();
+        if let Some((filmed, newest_us)) = running.film {
+            if event == Some(filmed) && at_us.saturating_sub(newest_us) < FILM_US {
+                return;
+            }
+            if event != Some(filmed) {
+                let tag = running.promise(Asked::Film(filmed));
+                running.process.ask(&Request::EndFilm { tag });
+            }
+        }
+        running.film = event.map(|event| (event, at_us));
+        if event.is_some() {
+            running.process.ask(&Request::Film(at_us));
+        }
     }
 
     /// Deals with the replies that have arrived whole.
@@ -347,8 +384,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 if corrupt {
                     self.counters.damaged.fetch_add(1, Ordering::Relaxed);
                     self.watcher.hold();
-                } else if let Some(event) = self.watcher.look(shape, &cells, pts_us) {
-                    self.ask(Asked::Thumbnail(event), Which::Look(pts_us), THUMBNAIL_WIDTH);
+                } else {
+                    if let Some(event) = self.watcher.look(shape, &cells, pts_us) {
+                        self.ask(Asked::Thumbnail(event), Which::Look(pts_us), THUMBNAIL_WIDTH);
+                    }
+                    self.film(pts_us);
                 }
             }
             Reply::Jpeg { tag, data } => match running.asked.pop_front() {
@@ -358,6 +398,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 // Whoever asked may have gone.
                 Some((_, Asked::Snapshot(asked))) => drop(asked.send(data)),
                 Some((_, Asked::Thumbnail(event))) => self.watcher.show(event, data),
+                Some((_, Asked::Film(event))) => self.watcher.show_film(event, data),
             },
             Reply::Failed(sentence) => return Err(sentence),
         }

@@ -74,6 +74,18 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Watcher<R, O> {
         }
     }
 
+    /// The film of the event came.
+    pub(super) fn show_film(&mut self, event: EventId, jpeg: Bytes) {
+        if let Some(told) = self.told.as_ref().filter(|told| told.id == event) {
+            (self.out)(MotionEvent { preview: Some(jpeg), ..told.clone() });
+        }
+    }
+
+    /// The event that goes on.
+    pub(super) fn going_on(&self) -> Option<EventId> {
+        self.told.as_ref().filter(|told| told.end.is_none()).map(|told| told.id)
+    }
+
     /// Nothing can be seen any more.
     pub(super) fn end(&mut self) {
         if let Some(update) = self.trigger.end() {
@@ -99,6 +111,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Watcher<R, O> {
             peak: update.peak,
             zones: names.filter(|(n, _)| *n < 64 && update.zones >> n & 1 != 0).map(|(_, name)| name.clone()).collect(),
             thumbnail: None,
+            preview: None,
         };
         self.told = Some(event.clone());
         (self.out)(event);

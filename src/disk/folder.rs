@@ -110,10 +110,15 @@ impl Folder {
 
     /// Renames within this folder; fails with [`io::ErrorKind::AlreadyExists`] if `to` is taken.
     pub(super) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        match rustix::fs::renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE) {
+        self.rename_into(from, self, to)
+    }
+
+    /// Renames from this folder into another; fails with [`io::ErrorKind::AlreadyExists`] if `to` is taken.
+    pub(super) fn rename_into(&self, from: &str, other: &Self, to: &str) -> io::Result<()> {
+        match rustix::fs::renameat_with(&self.0, from, &other.0, to, RenameFlags::NOREPLACE) {
             // A file system without this flag (NFS, exFAT): nobody else writes here, the lock on the marker sees to that.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !self.has(to)? => {
-                Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !other.has(to)? => {
+                Ok(rustix::fs::renameat(&self.0, from, &other.0, to)?)
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::AlreadyExists.into()),
             done => Ok(done?),

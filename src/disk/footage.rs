@@ -8,61 +8,11 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FlockOperation};
 
 use crate::disk::folder::Folder;
-use crate::disk::layout::{self, Place};
+use crate::disk::layout;
 use crate::disk::marker;
 use crate::disk::part::{PartError, PartFile};
+use crate::disk::storage_error::StorageError;
 use crate::units::{ByteLen, CameraId, InstallationId, UtcMicros};
-
-/// Why a storage folder is not used.
-#[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    /// Not there, or not a folder.
-    #[error("the storage folder {path} cannot be opened: {source}; is its disk mounted?")]
-    Missing {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There, but closed to us.
-    #[error("the storage folder {path} cannot be written: {source}; give it to the user that runs hearthwatch")]
-    Unwritable {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Footage without its marker, or a marker that is needed and not there.
-    #[error(
-        "the storage folder {path} has no file {}, so it may be the wrong folder or a disk that is not mounted: mount the \
-         disk, or put the file back from a copy",
-        marker::NAME
-    )]
-    MarkerLost {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A marker without an id.
-    #[error("the file {} in {path} does not name one installation: put it back from a copy", marker::NAME)]
-    MarkerDamaged {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Another daemon has it.
-    #[error("another hearthwatch writes to the storage folder {path}: stop it first, or give this one its own folder")]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Anything else.
-    #[error("the storage folder {path} cannot be used: {source}")]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 /// How full the disk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,21 +81,38 @@ impl Footage {
             }
             make_marker(&folder, fresh).map_err(unwritable)?;
         }
-        let footage = Self::with_marker(path, folder)?;
-        match rustix::fs::flock(&footage.0.marker, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StorageError::InUse { path: path.to_owned() }),
-            Err(error) => return Err(io(error.into())),
+        Self::with_marker(path, folder)?.locked()
+    }
+
+    /// Opens a folder that was recorded into before, and makes nothing: what lacks the marker of `expected` is not it.
+    pub fn open_again(path: &Path, expected: InstallationId) -> Result<Self, StorageError> {
+        let missing = |source| StorageError::Missing { path: path.to_owned(), source };
+        let footage = Self::with_marker(path, Folder::open(path).map_err(missing)?)?;
+        let found = footage.installation();
+        if found != expected {
+            return Err(StorageError::Another { path: path.to_owned(), found, expected });
         }
-        // Asked now, so that the owner hears it at the start and not from the first camera.
+        footage.locked()
+    }
+
+    /// With every other daemon locked out, and found to take writes: the owner hears it now and not from the first camera.
+    fn locked(self) -> Result<Self, StorageError> {
+        let path = || self.0.path.clone();
+        let unwritable = |source| StorageError::Unwritable { path: path(), source };
+        match rustix::fs::flock(&self.0.marker, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StorageError::InUse { path: path() }),
+            Err(error) => return Err(StorageError::Io { path: path(), source: error.into() }),
+        }
         let mut made = Vec::new();
         for name in [layout::FOOTAGE, layout::THUMBNAILS] {
-            footage.0.folder.make(Path::new(name), &mut made).map_err(unwritable)?;
+            self.0.folder.make(Path::new(name), &mut made).map_err(unwritable)?;
         }
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::accessat(footage.0.folder.as_fd(), layout::FOOTAGE, access, AtFlags::EACCESS)
+        rustix::fs::accessat(self.0.folder.as_fd(), layout::FOOTAGE, access, AtFlags::EACCESS)
             .map_err(|error| unwritable(error.into()))?;
-        Ok(footage)
+        self.takes_writes().map_err(unwritable)?;
+        Ok(self)
     }
 
     /// Opens a folder that a daemon may be recording into, without the lock: for commands that look. The folder must have
@@ -296,10 +263,10 @@ impl Footage {
         Ok(files)
     }
 
-    /// Whether the folder is still the one whose marker was read.
-    fn has_its_marker(&self) -> io::Result<bool> {
+    /// Whether that folder, this one or what its path leads to by now, is the one whose marker was read.
+    pub(super) fn is_marked(&self, folder: &Folder) -> io::Result<bool> {
         let here = rustix::fs::fstat(&self.0.marker)?;
-        match rustix::fs::statat(self.0.folder.as_fd(), marker::NAME, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(folder.as_fd(), marker::NAME, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => Ok((here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)),
             Err(rustix::io::Errno::NOENT) => Ok(false),
             Err(error) => Err(error.into()),
@@ -308,15 +275,6 @@ impl Footage {
 
     pub(super) fn folder(&self) -> &Folder {
         &self.0.folder
-    }
-
-    /// The place's folder, made if need be, unless the storage folder lost its marker.
-    pub(super) fn make_place(&self, place: &Place, made: &mut Vec<Folder>) -> io::Result<Folder> {
-        if !self.has_its_marker()? {
-            let text = StorageError::MarkerLost { path: self.0.path.clone() }.to_string();
-            return Err(io::Error::other(text));
-        }
-        self.0.folder.make(&place.folder, made)
     }
 }
 

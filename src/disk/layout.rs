@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::disk::EventPicture;
 use crate::units::{CameraId, EventId, UtcMicros};
 
 pub(super) const FOOTAGE: &str = "footage";
@@ -73,9 +74,17 @@ pub(super) fn thumbnail_folder(camera: &CameraId) -> PathBuf {
     Path::new(THUMBNAILS).join(camera.as_str())
 }
 
-/// `<event>.jpg`.
-pub(super) fn thumbnail_name(event: EventId) -> String {
-    format!("{event}.jpg")
+/// `<event>.jpg` for its thumbnail, `<event>.preview.jpg` for its preview.
+pub(super) fn picture_name(event: EventId, picture: EventPicture) -> String {
+    match picture {
+        EventPicture::Thumbnail => format!("{event}.jpg"),
+        EventPicture::Preview => format!("{event}.preview.jpg"),
+    }
+}
+
+/// Where a picture of an event lies, relative to the storage folder.
+pub fn picture_path(camera: &CameraId, event: EventId, picture: EventPicture) -> PathBuf {
+    thumbnail_folder(camera).join(picture_name(event, picture))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::Footage;
 use crate::disk::folder::Folder;
 use crate::disk::layout::{self, Place};
+use crate::disk::storage_error::StorageError;
 use crate::units::{ByteLen, CameraId, UtcMicros};
 
 /// How many milliseconds a name may be moved by to be free. More than this means that something is wrong.
@@ -22,6 +23,14 @@ pub enum PartError {
     Full {
         /// The file.
         path: PathBuf,
+    },
+    /// The storage folder lost its marker: this may be another disk by now.
+    #[error("{path} is not made: {source}")]
+    NoStorage {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        source: StorageError,
     },
     /// Anything else that a write or a rename met.
     #[error("{path} cannot be {what}: {source}; look at the disk's health and whether it is mounted writable")]
@@ -75,7 +84,11 @@ impl PartFile {
             let place = Place::of(camera, UtcMicros(start.0.saturating_add(moved * 1000)));
             let path = place.folder.join(place.part_name());
             let made = |source| PartError::new(&path, "made", source);
-            let folder = footage.make_place(&place, &mut unsynced_folders).map_err(made)?;
+            if !footage.is_marked(footage.folder()).map_err(made)? {
+                let source = StorageError::MarkerLost { path: footage.path().to_owned() };
+                return Err(PartError::NoStorage { path, source });
+            }
+            let folder = footage.folder().make(&place.folder, &mut unsynced_folders).map_err(made)?;
             if folder.has(&place.segment_name()).map_err(made)? {
                 continue;
             }

@@ -15,13 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::Camera;
 use super::digest::{self, Verdict};
+use super::fault;
 use super::request::{self, Parsed, Request, RequestError, Response};
+use super::rtp::{self, Packetizer};
 use super::sdp::{Description, TRACK};
 use super::session::{Player, Session};
 use super::stream::Stream;
 use super::transport::{Asked, Transport, UdpPair, choose};
 
 const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
+
+/// No client counts that far.
+const WRONG_CSEQ: &str = "987654";
 
 /// A client that takes no bytes for so long is dropped.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -57,6 +62,7 @@ enum Happening {
     Picture(Result<Arc<super::nal::AccessUnit>, RecvError>),
     Heard,
     ReportDue,
+    Fault(fault::Event),
 }
 
 pub(crate) struct Connection {
@@ -89,7 +95,12 @@ impl Connection {
 
     /// Serves the client until it goes, or until `stop`.
     pub(crate) async fn serve(mut self, stop: CancellationToken) -> Result<(), ConnectionError> {
+        let mut now = self.camera.main.elapsed();
+        if self.camera.faults.is_away(now) {
+            return Ok(());
+        }
         loop {
+            let event = self.camera.faults.next_event(now);
             let happening = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 read = self.socket.read_buf(&mut self.buffer) => match read {
@@ -98,6 +109,10 @@ impl Connection {
                     read => Happening::Read(read?),
                 },
                 happening = session_happening(self.session.as_mut(), &mut self.reports) => happening,
+                event = fault_happening(event, self.camera.main.elapsed()) => {
+                    now = event.0;
+                    Happening::Fault(event.1)
+                }
             };
             match happening {
                 Happening::Read(0) => return Ok(()),
@@ -107,6 +122,8 @@ impl Connection {
                 Happening::Picture(Err(RecvError::Closed)) => return Err(ConnectionError::StreamEnded),
                 Happening::Heard => self.heard(),
                 Happening::ReportDue => self.report().await?,
+                Happening::Fault(fault::Event::Drop) => return Ok(()),
+                Happening::Fault(fault::Event::StrayAnswer) => self.answer_nothing().await?,
             }
         }
     }
@@ -154,7 +171,17 @@ impl Connection {
                 _ => Response::of(501, "Not Implemented").with("Public", METHODS),
             },
         };
-        self.write(&response.to_bytes(request.header("CSeq"))).await
+        let is_confused = self.camera.faults.confuses_answers(self.camera.main.elapsed());
+        let number = if is_confused { Some(WRONG_CSEQ) } else { request.header("CSeq") };
+        self.write(&response.to_bytes(number)).await
+    }
+
+    /// An answer to a question that no player asked.
+    async fn answer_nothing(&mut self) -> Result<(), ConnectionError> {
+        if self.session.as_ref().is_some_and(|session| session.player.is_some()) {
+            self.write(&Response::ok().to_bytes(Some(WRONG_CSEQ))).await?;
+        }
+        Ok(())
     }
 
     /// `None` if the client may do this; else the answer that says no.
@@ -164,6 +191,12 @@ impl Connection {
         }
         let credentials = self.camera.credentials.as_ref().filter(|_| request.method != "OPTIONS")?;
         let realm = &self.camera.realm;
+        if let Some(sent) = request.header("Authorization") {
+            // Who was sent here by mistake is found by these lines.
+            let user = digest::user(sent).unwrap_or_default();
+            let scheme = sent.split(' ').next().unwrap_or_default();
+            tracing::info!(peer = %self.peer, user, scheme, "somebody sent a password");
+        }
         let verdict = request
             .header("Authorization")
             .map_or(Verdict::Wrong, |header| digest::judge(header, &request.method, realm, &self.nonce, credentials));
@@ -237,13 +270,17 @@ impl Connection {
             let Ok(parameters) = tokio::time::timeout(PARAMETERS_LIMIT, session.stream.parameters()).await else {
                 return Response::of(503, "Service Unavailable");
             };
-            session.player = Some(Player::new(session.stream.subscribe(), parameters.codec, session.random));
+            let mut packetizer = Packetizer::new(parameters.codec, session.random);
+            if let Some(offset) = self.camera.faults.timestamp_offset() {
+                packetizer = packetizer.with_timestamp_offset(offset);
+            }
+            session.player = Some(Player::new(session.stream.subscribe(), packetizer));
             self.reports.reset_immediately();
         }
         let Some(player) = &session.player else { return session_not_found() };
         let url = format!("{}/{TRACK}", track_base(&request.uri));
         let sequence = player.packetizer.next_sequence();
-        let time = player.packetizer.timestamp(session.stream.media_now());
+        let time = player.packetizer.timestamp(self.camera.faults.sent_as(session.stream.media_now()));
         Response::ok()
             .with("Session", session.id.clone())
             .with("Range", "npt=now-")
@@ -267,22 +304,37 @@ impl Connection {
 
     /// Every picture that goes to a client goes through here.
     async fn send_picture(&mut self, unit: &super::nal::AccessUnit) -> Result<(), ConnectionError> {
-        let Some(Session { player: Some(player), transport, .. }) = &mut self.session else { return Ok(()) };
+        let faults = &self.camera.faults;
+        let Some(Session { player: Some(player), transport, stream, .. }) = &mut self.session else { return Ok(()) };
+        let now = stream.elapsed();
+        if faults.stalls(now) {
+            player.begin_anew();
+            return Ok(());
+        }
         if !player.begins_or_goes_on(unit) {
             return Ok(());
+        }
+        let mut packets = Vec::new();
+        player.packetizer.packetize(unit, faults.sent_as(unit.pts), |packet| packets.push(packet.to_vec()));
+        if faults.is_garbage(now) {
+            for byte in packets.iter_mut().flat_map(|packet| rtp::payload(packet)) {
+                *byte = player.chance().to_be_bytes()[0];
+            }
         }
         match transport {
             Transport::Interleaved { rtp, .. } => {
                 let mut bytes = Vec::new();
-                player.packetizer.packetize(unit, |packet| put_frame(&mut bytes, *rtp, packet));
+                for packet in packets {
+                    put_frame(&mut bytes, *rtp, &packet);
+                }
                 self.write(&bytes).await
             }
             Transport::Udp(pair) => {
-                let mut packets = Vec::new();
-                player.packetizer.packetize(unit, |packet| packets.push(packet.to_vec()));
                 for packet in packets {
-                    // A datagram that the kernel does not take is a datagram lost.
-                    let _ = pair.rtp.send_to(&packet, pair.rtp_to).await;
+                    if !faults.loses(player.chance()) {
+                        // A datagram that the kernel does not take is a datagram lost.
+                        let _ = pair.rtp.send_to(&packet, pair.rtp_to).await;
+                    }
                 }
                 Ok(())
             }
@@ -292,9 +344,11 @@ impl Connection {
     async fn report(&mut self) -> Result<(), ConnectionError> {
         let now = self.camera.clock.monotonic();
         let Some(session) = &mut self.session else { return Ok(()) };
-        let Some(player) = &session.player else { return Ok(()) };
+        let Some(player) = session.player.as_ref().filter(|_| !self.camera.faults.is_rtcp_silent()) else {
+            return Ok(());
+        };
         let (utc, media) = (self.camera.clock.now(), session.stream.media_now());
-        let report = player.packetizer.sender_report(utc, media, &self.camera.realm);
+        let report = player.packetizer.sender_report(utc, self.camera.faults.sent_as(media), &self.camera.realm);
         match &session.transport {
             Transport::Interleaved { rtcp, .. } => {
                 let mut bytes = Vec::new();
@@ -351,6 +405,13 @@ async fn session_happening(session: Option<&mut Session>, reports: &mut Interval
         () = receiver_report => Happening::Heard,
         _ = reports.tick() => Happening::ReportDue,
     }
+}
+
+/// The next fault's moment and what it is; never, if there is none. `now` is the camera's time. May be cancelled.
+async fn fault_happening(event: Option<(Duration, fault::Event)>, now: Duration) -> (Duration, fault::Event) {
+    let Some(event) = event else { return pending().await };
+    tokio::time::sleep(event.0.saturating_sub(now)).await;
+    event
 }
 
 /// An interleaved frame (RFC 2326, 10.12).

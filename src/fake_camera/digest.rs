@@ -64,6 +64,15 @@ pub(crate) fn judge(header: &str, method: &str, realm: &str, nonce: &str, creden
     }
 }
 
+/// Whose password an `Authorization` header claims to be; for Basic, what was sent.
+pub(crate) fn user(header: &str) -> Option<String> {
+    let (scheme, rest) = header.trim().split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("Basic") {
+        return Some(rest.to_owned());
+    }
+    parameters(rest).into_iter().find(|(key, _)| key.eq_ignore_ascii_case("username")).map(|(_, value)| value)
+}
+
 /// `name=value` and `name="value"`, separated by commas; what is torn at the end is left out.
 fn parameters(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();

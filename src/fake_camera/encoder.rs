@@ -1,4 +1,5 @@
-//! Pictures in, coded pictures out: libx264 and libx265 as a camera's chip codes (no B-frames, no delay, one thread).
+//! Pictures in, coded pictures out: libx264 and libx265 as a camera's chip codes (no B-frames unless told, then no delay;
+//! one thread).
 
 use bytes::Bytes;
 use ffmpeg_next as ffmpeg;
@@ -20,6 +21,8 @@ pub(crate) struct Coding {
     /// From one key frame to the next, in pictures.
     pub(crate) group: u32,
     pub(crate) bits_per_second: u32,
+    /// Two of three pictures are shown before one that was sent before them; each comes two pictures late.
+    pub(crate) b_frames: bool,
 }
 
 /// Why pictures cannot be coded.
@@ -71,7 +74,8 @@ impl Encoder {
         video.set_time_base((1, fps));
         video.set_frame_rate(Some((fps, 1)));
         video.set_gop(coding.group);
-        video.set_max_b_frames(0);
+        let b_frames = if coding.b_frames { 2 } else { 0 };
+        video.set_max_b_frames(b_frames);
         let bits = usize::try_from(coding.bits_per_second).unwrap_or(usize::MAX);
         video.set_bit_rate(bits);
         video.set_max_bit_rate(bits);
@@ -79,20 +83,25 @@ impl Encoder {
         let buffer = coding.bits_per_second / 1000;
         let own = match coding.codec {
             Codec::H264 => {
-                format!("annexb=1:repeat-headers=1:scenecut=0:keyint={group}:min-keyint={group}:vbv-bufsize={buffer}")
+                format!(
+                    "annexb=1:repeat-headers=1:scenecut=0:keyint={group}:min-keyint={group}:bframes={b_frames}:b-adapt=0:\
+                     vbv-bufsize={buffer}"
+                )
             }
             Codec::H265 => format!(
                 "log-level=none:annexb=1:repeat-headers=1:scenecut=0:open-gop=0:keyint={group}:min-keyint={group}:\
-                 bframes=0:pools=none:frame-threads=1:vbv-bufsize={buffer}:vbv-maxrate={buffer}"
+                 bframes={b_frames}:b-adapt=0:pools=none:frame-threads=1:vbv-bufsize={buffer}:vbv-maxrate={buffer}"
             ),
         };
         let parameters = match coding.codec {
             Codec::H264 => "x264-params",
             Codec::H265 => "x265-params",
         };
-        let options =
-            [("preset", "ultrafast"), ("tune", "zerolatency"), (parameters, own.as_str())].into_iter().collect();
-        let library = video.open_with(options).map_err(failed("opening the encoder"))?;
+        let mut options = vec![("preset", "ultrafast"), (parameters, own.as_str())];
+        if !coding.b_frames {
+            options.push(("tune", "zerolatency"));
+        }
+        let library = video.open_with(options.into_iter().collect()).map_err(failed("opening the encoder"))?;
         let frame = frame::Video::new(format::Pixel::YUV420P, coding.width, coding.height);
         Ok(Self { coding, library, frame })
     }
@@ -129,7 +138,8 @@ mod tests {
     #[test]
     fn every_group_begins_with_parameter_sets_and_a_key_frame() {
         for codec in [Codec::H264, Codec::H265] {
-            let coding = Coding { codec, width: 320, height: 180, fps: 5, group: 4, bits_per_second: 100_000 };
+            let coding =
+                Coding { codec, width: 320, height: 180, fps: 5, group: 4, bits_per_second: 100_000, b_frames: false };
             let mut encoder = Encoder::open(coding).expect("an encoder");
             let picture = Picture::new(320, 180);
             for index in 0..9 {
@@ -139,6 +149,22 @@ mod tests {
                 assert_eq!(units[0].pts, index * 18_000);
                 assert_eq!(ParameterSets::found_in(codec, &units[0].nals).is_some(), units[0].is_key);
             }
+        }
+    }
+
+    #[test]
+    fn b_frames_come_after_what_is_shown_later() {
+        for codec in [Codec::H264, Codec::H265] {
+            let coding =
+                Coding { codec, width: 320, height: 180, fps: 10, group: 10, bits_per_second: 100_000, b_frames: true };
+            let mut encoder = Encoder::open(coding).expect("an encoder");
+            let picture = Picture::new(320, 180);
+            let mut units = Vec::new();
+            for index in 0..40 {
+                units.extend(encoder.encode(&picture, index).expect("coded"));
+            }
+            assert!(units.len() > 20 && units[0].is_key, "{codec}: {}", units.len());
+            assert!(units.windows(2).any(|pair| pair[1].pts < pair[0].pts), "{codec}");
         }
     }
 }

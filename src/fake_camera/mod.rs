@@ -8,11 +8,13 @@ mod announce;
 mod connection;
 mod digest;
 mod encoder;
+mod fault;
 mod figure;
 mod font;
 mod garden;
 mod looped;
 mod nal;
+mod onvif;
 mod picture;
 mod request;
 mod rtp;
@@ -29,6 +31,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -41,6 +44,7 @@ use crate::units::Clock;
 pub use announce::{SERVICE, daemon as mdns_daemon};
 pub use digest::Credentials;
 pub use encoder::EncodeError;
+pub use fault::{Faults, ParseFaultError};
 pub use looped::LoopError;
 pub use nal::{Codec, ParseCodecError};
 pub use picture::{Area, Colour, Picture, Plane};
@@ -54,7 +58,7 @@ use stream::{Source, Stream};
 const MOST_CLIENTS: usize = 64;
 
 /// What a fake camera is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Where it listens; port 0 takes any free one.
     pub listen: SocketAddr,
@@ -70,12 +74,16 @@ pub struct Options {
     pub watermark: u16,
     /// Who may watch; everybody, if `None`.
     pub credentials: Option<Credentials>,
-    /// Whether it announces itself.
+    /// Whether it announces itself by mDNS.
     pub mdns: bool,
+    /// Whether it is an ONVIF device; it needs an IPv4 address of its own then.
+    pub onvif: bool,
     /// Width and height of the main stream, in pixels: even numbers, 320×180 to 3840×2160.
     pub size: (u32, u32),
     /// Pictures a second of the main stream, 1 to 60; the sub stream has at most 8.
     pub fps: u32,
+    /// What goes wrong.
+    pub faults: Faults,
 }
 
 impl Default for Options {
@@ -90,8 +98,10 @@ impl Default for Options {
             watermark: 0,
             credentials: None,
             mdns: false,
+            onvif: false,
             size: (1280, 720),
             fps: 15,
+            faults: Faults::default(),
         }
     }
 }
@@ -132,6 +142,9 @@ pub enum FakeCameraError {
     /// It cannot be sent in a header.
     #[error("a user's name has no quotation marks and no control characters, unlike {0:?}")]
     User(String),
+    /// ONVIF devices are asked at their own address.
+    #[error("an ONVIF device needs an IPv4 address of its own, unlike {0}; choose one with --listen")]
+    OnvifAddress(std::net::IpAddr),
     /// Pictures cannot be coded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -177,14 +190,14 @@ struct Camera {
     credentials: Option<Credentials>,
     main: Arc<Stream>,
     sub: Arc<Stream>,
+    faults: Faults,
     clock: Clock,
 }
 
 impl Options {
     fn check(&self) -> Result<(), FakeCameraError> {
         let (width, height) = self.size;
-        let fits = (320..=3840).contains(&width) && (180..=2160).contains(&height);
-        if !fits || !width.is_multiple_of(2) || !height.is_multiple_of(2) {
+        if !is_possible(self.size) {
             return Err(FakeCameraError::Size(width, height));
         }
         if !(1..=60).contains(&self.fps) {
@@ -202,8 +215,7 @@ impl Options {
         }
     }
 
-    fn main_coding(&self) -> Coding {
-        let (width, height) = self.size;
+    fn main_coding(&self, (width, height): (u32, u32)) -> Coding {
         Coding {
             codec: self.codec,
             width,
@@ -211,6 +223,7 @@ impl Options {
             fps: self.fps,
             group: self.fps * 2,
             bits_per_second: bits(width, height, self.fps, 11),
+            b_frames: self.faults.b_frames(),
         }
     }
 
@@ -226,15 +239,40 @@ impl Options {
             fps,
             group: fps * 2,
             bits_per_second: bits(sub_width, sub_height, fps, 14),
+            b_frames: self.faults.b_frames(),
         }
     }
 
-    fn source(&self, coding: Coding) -> Source {
-        match &self.file {
-            Some(path) => Source::File(path.clone()),
-            None => Source::Drawn { scene: self.scene, number: self.watermark, name: self.name.clone(), coding },
+    fn device(&self, camera: &Camera, rtsp: SocketAddr) -> onvif::Device {
+        let size = |coding: Coding| (coding.width, coding.height, coding.fps);
+        onvif::Device {
+            name: self.name.clone(),
+            serial: camera.identity.serial().to_owned(),
+            rtsp,
+            credentials: self.credentials.clone(),
+            sizes: [size(self.main_coding(self.size)), size(self.sub_coding())],
+            encoding: match self.codec {
+                Codec::H264 => "H264",
+                Codec::H265 => "H265",
+            },
         }
     }
+
+    /// `changes`: how it is coded later, from when on.
+    fn source(&self, coding: Coding, changes: Vec<(Duration, Coding)>) -> Source {
+        match &self.file {
+            Some(path) => Source::File(path.clone()),
+            None => {
+                Source::Drawn { scene: self.scene, number: self.watermark, name: self.name.clone(), coding, changes }
+            }
+        }
+    }
+}
+
+/// Whether there can be pictures of so many pixels.
+fn is_possible((width, height): (u32, u32)) -> bool {
+    let fits = (320..=3840).contains(&width) && (180..=2160).contains(&height);
+    fits && width.is_multiple_of(2) && height.is_multiple_of(2)
 }
 
 /// A usual rate for pictures of that size, from hundredths of a bit for each pixel.
@@ -262,8 +300,10 @@ pub async fn run(
     let address = listener.local_addr().map_err(failed)?;
     let epoch = clock.monotonic();
     let identity = Identity::of(&options.name, options.watermark);
-    let stream = |coding| Arc::new(Stream::new(options.source(coding), clock.clone(), epoch));
-    let (main, sub) = (stream(options.main_coding()), stream(options.sub_coding()));
+    let stream = |coding, changes| Arc::new(Stream::new(options.source(coding, changes), clock.clone(), epoch));
+    let sizes = options.faults.sizes().into_iter();
+    let changes = sizes.map(|(at, size)| (at, options.main_coding(size))).collect();
+    let (main, sub) = (stream(options.main_coding(options.size), changes), stream(options.sub_coding(), Vec::new()));
     let camera = Arc::new(Camera {
         realm: format!("Hearthwatch camera {}", identity.serial()),
         name: options.name.clone(),
@@ -271,16 +311,23 @@ pub async fn run(
         main: Arc::clone(&main),
         sub: Arc::clone(&sub),
         identity,
+        faults: options.faults.clone(),
         clock,
     });
     let announcement =
         if options.mdns { Some(announce::Announcement::new(&camera.name, &camera.identity, address)?) } else { None };
+
+    let onvif = if options.onvif { Some(onvif::Server::new(options.device(&camera, address)).await?) } else { None };
 
     let within = stop.child_token();
     let mut streams = JoinSet::new();
     streams.spawn(main.serve(within.clone()));
     streams.spawn(sub.serve(within.clone()));
     let mut clients = JoinSet::new();
+    let mut devices = JoinSet::new();
+    if let Some(server) = onvif {
+        devices.spawn(server.serve(within.clone()));
+    }
     on_ready(ReadyInfo {
         address,
         main_url: format!("rtsp://{address}/main"),
@@ -320,6 +367,7 @@ pub async fn run(
         announcement.withdraw().await;
     }
     while clients.join_next().await.is_some() {}
+    while devices.join_next().await.is_some() {}
     while streams.join_next().await.is_some() {}
     outcome
 }

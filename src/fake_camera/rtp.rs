@@ -46,6 +46,11 @@ impl Packetizer {
         }
     }
 
+    /// Exchanges what is added to presentation times.
+    pub(crate) fn with_timestamp_offset(self, timestamp_offset: u32) -> Self {
+        Self { timestamp_offset, ..self }
+    }
+
     pub(crate) fn ssrc(&self) -> u32 {
         self.ssrc
     }
@@ -61,9 +66,9 @@ impl Packetizer {
         (media as u32).wrapping_add(self.timestamp_offset)
     }
 
-    /// Calls `send` with each packet of one picture, in order; the last one carries the marker.
-    pub(crate) fn packetize(&mut self, unit: &AccessUnit, mut send: impl FnMut(&[u8])) {
-        let timestamp = self.timestamp(unit.pts);
+    /// Calls `send` with each packet of one picture, in order; the last one carries the marker. `pts` as it is to be sent.
+    pub(crate) fn packetize(&mut self, unit: &AccessUnit, pts: i64, mut send: impl FnMut(&[u8])) {
+        let timestamp = self.timestamp(pts);
         let mut packet = Vec::with_capacity(MAX_PACKET);
         for (index, nal) in unit.nals.iter().enumerate() {
             let is_last_nal = index + 1 == unit.nals.len();
@@ -122,6 +127,11 @@ impl Packetizer {
         self.octets = self.octets.wrapping_add(payload);
         send(packet);
     }
+}
+
+/// What a packet carries.
+pub(crate) fn payload(packet: &mut [u8]) -> &mut [u8] {
+    &mut packet[HEADER..]
 }
 
 /// One or two bytes in front of a fragment's header.
@@ -220,7 +230,7 @@ mod tests {
             let mut packetizer = Packetizer::new(codec, random);
             let (first, stamp) = (packetizer.next_sequence(), packetizer.timestamp(pts));
             let mut packets = Vec::new();
-            packetizer.packetize(&unit, |packet| packets.push(packet.to_vec()));
+            packetizer.packetize(&unit, pts, |packet| packets.push(packet.to_vec()));
             prop_assert_eq!(reassemble(codec, &packets), nals);
             for (index, packet) in packets.iter().enumerate() {
                 prop_assert!(packet.len() <= MAX_PACKET);

@@ -47,11 +47,28 @@ pub(crate) struct Player {
     pub(crate) pictures: broadcast::Receiver<Arc<AccessUnit>>,
     pub(crate) packetizer: Packetizer,
     has_begun: bool,
+    /// For what happens by chance.
+    chance: u64,
 }
 
 impl Player {
-    pub(crate) fn new(pictures: broadcast::Receiver<Arc<AccessUnit>>, codec: Codec, random: [u8; 10]) -> Self {
-        Self { pictures, packetizer: Packetizer::new(codec, random), has_begun: false }
+    pub(crate) fn new(pictures: broadcast::Receiver<Arc<AccessUnit>>, packetizer: Packetizer) -> Self {
+        // Any number but 0; which one does not matter.
+        let chance = u64::from(packetizer.ssrc()) << 1 | 1;
+        Self { pictures, packetizer, has_begun: false, chance }
+    }
+
+    /// The next picture that is sent will be a key frame.
+    pub(crate) fn begin_anew(&mut self) {
+        self.has_begun = false;
+    }
+
+    /// 16 bits by chance (xorshift64).
+    pub(crate) fn chance(&mut self) -> u16 {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        u16::try_from(self.chance >> 48).unwrap_or_default()
     }
 
     /// Whether a picture is to be sent: the first one must be a key frame.

@@ -25,7 +25,14 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Where a stream's pictures come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Drawn { scene: Scene, number: u16, name: String, coding: Coding },
+    /// `changes`: how it is coded later, from when on, in order.
+    Drawn {
+        scene: Scene,
+        number: u16,
+        name: String,
+        coding: Coding,
+        changes: Vec<(Duration, Coding)>,
+    },
     File(PathBuf),
 }
 
@@ -85,14 +92,15 @@ impl Stream {
         ticks(self.elapsed())
     }
 
-    fn elapsed(&self) -> Duration {
+    /// Since the camera's start.
+    pub(crate) fn elapsed(&self) -> Duration {
         self.clock.monotonic().since(self.epoch)
     }
 
     /// Makes pictures whenever they are wanted, until `stop`.
     pub(crate) async fn serve(self: Arc<Self>, stop: CancellationToken) -> Result<(), FakeCameraError> {
         // Kept from one time to the next, because a garden takes a while to paint.
-        let mut drawing = None;
+        let mut drawings = Vec::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -102,9 +110,9 @@ impl Stream {
                 continue;
             }
             let (stream, stop) = (Arc::clone(&self), stop.clone());
-            let kept = drawing.take();
+            let kept = std::mem::take(&mut drawings);
             let made = tokio::task::spawn_blocking(move || stream.make(kept, &stop)).await;
-            drawing = made.map_err(|_| FakeCameraError::Stream)??;
+            drawings = made.map_err(|_| FakeCameraError::Stream)??;
         }
     }
 
@@ -112,41 +120,66 @@ impl Stream {
         self.units.receiver_count() == 0 && self.parameters.borrow().is_some()
     }
 
-    /// Blocks; ends when nobody has been watching for a while.
-    fn make(&self, drawing: Option<Drawing>, stop: &CancellationToken) -> Result<Option<Drawing>, FakeCameraError> {
+    /// Blocks; ends when nobody has been watching for a while. Takes and returns one drawing for each coding.
+    fn make(&self, mut drawings: Vec<Drawing>, stop: &CancellationToken) -> Result<Vec<Drawing>, FakeCameraError> {
         match &self.source {
-            Source::Drawn { scene, number, name, coding } => {
-                let (width, height) = (coding.width as usize, coding.height as usize);
+            Source::Drawn { scene, number, name, coding, changes } => {
                 if self.parameters.borrow().is_none() {
                     // A black picture tells them at once; painting the garden takes its time.
-                    for unit in Encoder::open(*coding)?.encode(&Picture::new(width, height), 0)? {
+                    let picture = Picture::new(coding.width as usize, coding.height as usize);
+                    for unit in Encoder::open(*coding)?.encode(&picture, 0)? {
                         self.learn(coding.codec, &unit);
                     }
                 }
-                let mut drawing = drawing.unwrap_or_else(|| Drawing::new(*scene, *number, name, width, height));
-                self.draw(&mut drawing, *coding, stop)?;
-                Ok(Some(drawing))
+                let codings: Vec<_> =
+                    std::iter::once((Duration::ZERO, *coding)).chain(changes.iter().copied()).collect();
+                if drawings.is_empty() {
+                    let drawn = |coding: &Coding| {
+                        Drawing::new(*scene, *number, name, coding.width as usize, coding.height as usize)
+                    };
+                    drawings = codings.iter().map(|(_, coding)| drawn(coding)).collect();
+                }
+                self.draw(&codings, &mut drawings, stop)?;
+                Ok(drawings)
             }
-            Source::File(path) => self.repeat(path, stop).map(|()| None),
+            Source::File(path) => self.repeat(path, stop).map(|()| Vec::new()),
         }
     }
 
-    fn draw(&self, drawing: &mut Drawing, coding: Coding, stop: &CancellationToken) -> Result<(), FakeCameraError> {
-        let mut encoder = Encoder::open(coding)?;
-        let (width, height) = drawing.size();
-        let mut picture = Picture::new(width, height);
+    /// Each coding from its moment on, each with its drawing.
+    fn draw(
+        &self,
+        codings: &[(Duration, Coding)],
+        drawings: &mut [Drawing],
+        stop: &CancellationToken,
+    ) -> Result<(), FakeCameraError> {
         let mut patience = Patience::new(self.elapsed());
-        let mut index = frame_at(self.elapsed(), coding.fps);
-        while !stop.is_cancelled() && patience.lasts(self.is_idle(), self.elapsed()) {
-            let due = Duration::from_micros(index * 1_000_000 / u64::from(coding.fps));
-            self.sleep_until(due, stop);
-            let clock = self.clock.now().minus(self.elapsed().saturating_sub(due)).to_string();
-            drawing.draw(&mut picture, due, &clock.replace('T', " ").replace('Z', ""));
-            for unit in encoder.encode(&picture, index.cast_signed())? {
-                self.publish(coding.codec, unit);
+        for (number, ((_, coding), drawing)) in codings.iter().zip(drawings).enumerate() {
+            let end = codings.get(number + 1).map(|(at, _)| *at);
+            if end.is_some_and(|end| self.elapsed() >= end) {
+                continue;
             }
-            // What could not be drawn in time is left out.
-            index = (index + 1).max(frame_at(self.elapsed(), coding.fps));
+            let mut encoder = Encoder::open(*coding)?;
+            let (width, height) = drawing.size();
+            let mut picture = Picture::new(width, height);
+            let mut index = frame_at(self.elapsed(), coding.fps);
+            loop {
+                let due = Duration::from_micros(index * 1_000_000 / u64::from(coding.fps));
+                if end.is_some_and(|end| due >= end) {
+                    break;
+                }
+                self.sleep_until(due, stop);
+                if stop.is_cancelled() || !patience.lasts(self.is_idle(), self.elapsed()) {
+                    return Ok(());
+                }
+                let clock = self.clock.now().minus(self.elapsed().saturating_sub(due)).to_string();
+                drawing.draw(&mut picture, due, &clock.replace('T', " ").replace('Z', ""));
+                for unit in encoder.encode(&picture, index.cast_signed())? {
+                    self.publish(coding.codec, unit);
+                }
+                // What could not be drawn in time is left out.
+                index = (index + 1).max(frame_at(self.elapsed(), coding.fps));
+            }
         }
         Ok(())
     }

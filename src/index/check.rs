@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, Transaction};
 
 use crate::camera::packet::Track;
-use crate::disk::{Found, FoundKind};
+use crate::disk::{EventPicture, Found, FoundKind};
 use crate::index::finding::Finding;
 use crate::index::garbage::{self, Garbage};
 use crate::index::{audit, events, installation, segments};
@@ -33,7 +33,7 @@ pub struct Contents {
     /// Files that wait to be removed: neither missing nor orphans.
     pub garbage: HashSet<PathBuf>,
     /// Every event that should have a thumbnail.
-    pub thumbnails: Vec<(CameraId, EventId)>,
+    pub pictures: Vec<(CameraId, EventId, EventPicture)>,
     /// What is wrong with the index itself.
     pub faults: Vec<Finding>,
 }
@@ -60,10 +60,10 @@ pub fn contents(conn: &Connection, footage: InstallationId) -> rusqlite::Result<
     })?;
     let garbage = garbage::pending(conn, u32::MAX)?.into_iter().filter_map(|row| match row.what {
         Garbage::Segment { path, .. } => Some(path),
-        Garbage::Thumbnail { .. } => None,
+        Garbage::Pictures { .. } => None,
     });
     contents.garbage.extend(garbage);
-    contents.thumbnails = events::with_thumbnail(conn)?;
+    contents.pictures = events::pictures(conn)?;
     Ok(contents)
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use crate::access::OfCamera;
 use crate::detect::event::MotionEvent;
+use crate::disk::EventPicture;
 use crate::index::cameras;
 use crate::units::{CameraId, EventId, UtcMicros, UtcSpan};
 
@@ -16,15 +17,19 @@ pub const LIST_LIMIT: u32 = 1_000;
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail FROM events ", $rest)
+        concat!(
+            "SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail, has_preview FROM events ",
+            $rest
+        )
     };
 }
 
-// What the household wrote stays, a thumbnail that was there stays, and an event never moves to another camera.
-const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+// What the household wrote stays, a picture that was there stays, and an event never moves to another camera.
+const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail, has_preview)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT (id) DO UPDATE SET start_us = excluded.start_us, end_us = excluded.end_us, peak = excluded.peak,
-        zones = excluded.zones, has_thumbnail = max(has_thumbnail, excluded.has_thumbnail)
+        zones = excluded.zones, has_thumbnail = max(has_thumbnail, excluded.has_thumbnail),
+        has_preview = max(has_preview, excluded.has_preview)
     WHERE camera = excluded.camera";
 const BY_ID: &str = select!("WHERE id = ?1");
 const NEWEST: &str = select!("WHERE camera = ?1 AND start_us >= ?2 AND start_us < ?3 ORDER BY start_us DESC LIMIT ?4");
@@ -38,10 +43,9 @@ const OPEN_BETWEEN: &str =
 const SET: &str = "UPDATE events SET kept = coalesce(?2, kept), note = coalesce(?3, note) WHERE id = ?1";
 const IS_REMOVED: &str = "SELECT 1 FROM removed_events WHERE id = ?1";
 const NOTE_REMOVED: &str = "INSERT INTO removed_events (id) SELECT id FROM events WHERE id = ?1 AND end_us IS NULL";
-const LATE_THUMBNAIL: &str =
-    "INSERT INTO garbage (camera, event, size_bytes) VALUES (?2, ?1, 0) ON CONFLICT DO NOTHING";
+const LATE_PICTURE: &str = "INSERT INTO garbage (camera, event, size_bytes) VALUES (?2, ?1, 0) ON CONFLICT DO NOTHING";
 const TO_GARBAGE: &str = "INSERT INTO garbage (camera, event, size_bytes)
-    SELECT camera, id, 0 FROM events WHERE id = ?1 AND has_thumbnail = 1";
+    SELECT camera, id, 0 FROM events WHERE id = ?1 AND (has_thumbnail = 1 OR has_preview = 1)";
 const REMOVE: &str = "DELETE FROM events WHERE id = ?1";
 // At the start, when nothing is being seen: an event that is open was cut off, at the latest where its camera's footage was.
 const END_OPEN: &str = "UPDATE events SET end_us = max(start_us, min(?1, coalesce(
@@ -49,8 +53,10 @@ const END_OPEN: &str = "UPDATE events SET end_us = max(start_us, min(?1, coalesc
             ORDER BY segments.start_us DESC LIMIT 1), start_us)))
     WHERE end_us IS NULL";
 
-const WITH_THUMBNAIL: &str = "SELECT camera, id FROM events WHERE has_thumbnail = 1 ORDER BY id";
+const WITH_PICTURES: &str = "SELECT camera, id, has_thumbnail, has_preview FROM events
+    WHERE has_thumbnail = 1 OR has_preview = 1 ORDER BY id";
 const FORGET_THUMBNAIL: &str = "UPDATE events SET has_thumbnail = 0 WHERE id = ?1";
+const FORGET_PREVIEW: &str = "UPDATE events SET has_preview = 0 WHERE id = ?1";
 
 /// An event, with what the household made of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +79,8 @@ pub struct EventRow {
     pub note: String,
     /// Whether there is a thumbnail file.
     pub has_thumbnail: bool,
+    /// Whether there is a preview file.
+    pub has_preview: bool,
 }
 
 impl OfCamera for EventRow {
@@ -114,18 +122,19 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         kept: row.get(6)?,
         note: row.get(7)?,
         has_thumbnail: row.get(8)?,
+        has_preview: row.get(9)?,
     })
 }
 
-/// Takes in what is known of an event now; what the household made of it stays. Its thumbnail, if it brings one, is on the disk
+/// Takes in what is known of an event now; what the household made of it stays. The pictures it brings are on the disk
 /// by then. An event that is known as another camera's is refused.
 ///
-/// `false` if the household removed the event while it went on: then it stays removed, and a thumbnail that came too late
+/// `false` if the household removed the event while it went on: then it stays removed, and a picture that came too late
 /// becomes garbage.
 pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<bool> {
     if tx.prepare_cached(IS_REMOVED)?.exists([event.id])? {
-        if event.thumbnail.is_some() {
-            tx.execute(LATE_THUMBNAIL, (event.id, &event.camera))?;
+        if event.thumbnail.is_some() || event.preview.is_some() {
+            tx.execute(LATE_PICTURE, (event.id, &event.camera))?;
         }
         return Ok(false);
     }
@@ -135,7 +144,8 @@ pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<boo
     // A clock that was set back, or a sum that is not a number, is no reason to lose an event.
     let end = event.end.map(|end| end.max(event.start));
     let peak = if event.peak.is_nan() { 0.0 } else { event.peak.clamp(0.0, 1.0) };
-    let row = (event.id, &event.camera, event.start, end, peak, zones, event.thumbnail.is_some());
+    let pictures = (event.thumbnail.is_some(), event.preview.is_some());
+    let row = (event.id, &event.camera, event.start, end, peak, zones, pictures.0, pictures.1);
     match tx.prepare_cached(UPSERT)?.execute(row)? {
         1 => Ok(true),
         changed => Err(rusqlite::Error::StatementChangedRows(changed)),
@@ -184,7 +194,7 @@ pub fn set(tx: &Transaction<'_>, id: EventId, kept: Option<bool>, note: Option<S
     Ok(tx.execute(SET, (id, kept, note))? == 1)
 }
 
-/// Forgets an event, also one that goes on; its thumbnail becomes garbage. `false` if there is no such event.
+/// Forgets an event, also one that goes on; its pictures become garbage. `false` if there is no such event.
 pub fn remove(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<bool> {
     tx.execute(NOTE_REMOVED, [id])?;
     tx.execute(TO_GARBAGE, [id])?;
@@ -198,14 +208,28 @@ pub fn end_open(tx: &Transaction<'_>, now: UtcMicros) -> rusqlite::Result<usize>
     tx.execute(END_OPEN, [now])
 }
 
-/// Every event that should have a thumbnail file, and its camera; for checking the index against the disk.
-pub fn with_thumbnail(conn: &Connection) -> rusqlite::Result<Vec<(CameraId, EventId)>> {
-    conn.prepare(WITH_THUMBNAIL)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+/// Every picture file that there should be; for checking the index against the disk.
+pub fn pictures(conn: &Connection) -> rusqlite::Result<Vec<(CameraId, EventId, EventPicture)>> {
+    let mut statement = conn.prepare(WITH_PICTURES)?;
+    let mut rows = statement.query([])?;
+    let mut pictures = Vec::new();
+    while let Some(row) = rows.next()? {
+        for (column, picture) in [(2, EventPicture::Thumbnail), (3, EventPicture::Preview)] {
+            if row.get(column)? {
+                pictures.push((row.get(0)?, row.get(1)?, picture));
+            }
+        }
+    }
+    Ok(pictures)
 }
 
-/// The event's thumbnail file is gone.
-pub fn forget_thumbnail(tx: &Transaction<'_>, id: EventId) -> rusqlite::Result<()> {
-    tx.execute(FORGET_THUMBNAIL, [id]).map(drop)
+/// That picture's file is gone.
+pub fn forget_picture(tx: &Transaction<'_>, id: EventId, picture: EventPicture) -> rusqlite::Result<()> {
+    let forget = match picture {
+        EventPicture::Thumbnail => FORGET_THUMBNAIL,
+        EventPicture::Preview => FORGET_PREVIEW,
+    };
+    tx.execute(forget, [id]).map(drop)
 }
 
 #[cfg(test)]

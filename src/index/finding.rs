@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::EventPicture;
 use crate::index::audit::Verdict;
 use crate::record::segment::ClosedSegment;
 use crate::units::{ByteLen, CameraId, EventId, InstallationId, SegmentId};
@@ -93,18 +94,22 @@ pub enum Finding {
         what: &'static str,
     },
     /// An event should have a picture, and there is none.
-    MissingThumbnail {
+    MissingPicture {
         /// Whose.
         camera: CameraId,
         /// The event.
         event: EventId,
+        /// Which of its pictures.
+        picture: EventPicture,
     },
     /// An event's picture does not say that it is this camera's and this event's.
-    SwappedThumbnail {
+    SwappedPicture {
         /// Whose it should be.
         camera: CameraId,
         /// The event.
         event: EventId,
+        /// Which of its pictures.
+        picture: EventPicture,
     },
     /// The audit log is not what it was.
     BrokenAudit {
@@ -149,8 +154,10 @@ impl Finding {
             Self::ForeignFile { .. } => "foreign_file",
             Self::UnmarkedFile { .. } => "unmarked_file",
             Self::WrongRow { .. } => "wrong_row",
-            Self::MissingThumbnail { .. } => "missing_thumbnail",
-            Self::SwappedThumbnail { .. } => "swapped_thumbnail",
+            Self::MissingPicture { picture: EventPicture::Thumbnail, .. } => "missing_thumbnail",
+            Self::MissingPicture { picture: EventPicture::Preview, .. } => "missing_preview",
+            Self::SwappedPicture { picture: EventPicture::Thumbnail, .. } => "swapped_thumbnail",
+            Self::SwappedPicture { picture: EventPicture::Preview, .. } => "swapped_preview",
             Self::BrokenAudit { .. } => "broken_audit",
             Self::MissingIndex { .. } => "missing_index",
             Self::UnreadableIndex { .. } => "unreadable_index",
@@ -171,8 +178,8 @@ impl Finding {
             | Self::ForeignFile { camera, .. }
             | Self::UnmarkedFile { camera, .. }
             | Self::WrongRow { camera, .. }
-            | Self::MissingThumbnail { camera, .. }
-            | Self::SwappedThumbnail { camera, .. } => Some(camera),
+            | Self::MissingPicture { camera, .. }
+            | Self::SwappedPicture { camera, .. } => Some(camera),
             Self::UnreadableFile { .. }
             | Self::BrokenAudit { .. }
             | Self::MissingIndex { .. }
@@ -197,12 +204,19 @@ impl Finding {
             | Self::WrongRow { path, .. }
             | Self::MissingIndex { path }
             | Self::UnreadableIndex { path, .. } => Some(path),
-            Self::MissingThumbnail { .. }
-            | Self::SwappedThumbnail { .. }
+            Self::MissingPicture { .. }
+            | Self::SwappedPicture { .. }
             | Self::BrokenAudit { .. }
             | Self::DamagedIndex { .. }
             | Self::ForeignIndex { .. } => None,
         }
+    }
+}
+
+fn words(picture: EventPicture) -> &'static str {
+    match picture {
+        EventPicture::Thumbnail => "picture",
+        EventPicture::Preview => "moving picture",
     }
 }
 
@@ -240,9 +254,15 @@ impl fmt::Display for Finding {
             Self::WrongRow { path, what, .. } => {
                 write!(f, "{} does not have the {what} that the index says", path.display())
             }
-            Self::MissingThumbnail { camera, event } => write!(f, "the picture of event {event} of {camera} is gone"),
-            Self::SwappedThumbnail { camera, event } => {
-                write!(f, "the picture of event {event} of {camera} does not say that it is, so it is not shown")
+            Self::MissingPicture { camera, event, picture } => {
+                write!(f, "the {} of event {event} of {camera} is gone", words(*picture))
+            }
+            Self::SwappedPicture { camera, event, picture } => {
+                write!(
+                    f,
+                    "the {} of event {event} of {camera} does not say that it is, so it is not shown",
+                    words(*picture)
+                )
             }
             Self::BrokenAudit { verdict } => match verdict {
                 Verdict::Intact(_) => write!(f, "the audit log is whole"),

@@ -20,8 +20,8 @@ pub enum Garbage {
         /// What is won by removing it.
         size: ByteLen,
     },
-    /// An event's thumbnail.
-    Thumbnail {
+    /// An event's pictures.
+    Pictures {
         /// The event that was.
         event: EventId,
     },
@@ -45,7 +45,7 @@ pub fn pending(conn: &Connection, limit: u32) -> rusqlite::Result<Vec<GarbageRow
         let (path, event): (Option<String>, Option<EventId>) = (row.get(2)?, row.get(3)?);
         let what = match (path, event) {
             (Some(path), _) => Garbage::Segment { path: path.into(), size: row.get(4)? },
-            (None, Some(event)) => Garbage::Thumbnail { event },
+            (None, Some(event)) => Garbage::Pictures { event },
             (None, None) => {
                 return Err(rusqlite::Error::InvalidColumnType(2, "path".into(), rusqlite::types::Type::Null));
             }
@@ -82,7 +82,7 @@ mod tests {
         .unwrap();
         let rows = pending(&tx, 10).unwrap();
         assert_eq!(rows[0].what, Garbage::Segment { path: "footage/porch/a.mp4".into(), size: ByteLen(5) });
-        assert_eq!(rows[1].what, Garbage::Thumbnail { event: EventId::from_random([1, 2, 3, 4, 5, 6, 7, 8]) });
+        assert_eq!(rows[1].what, Garbage::Pictures { event: EventId::from_random([1, 2, 3, 4, 5, 6, 7, 8]) });
         let is_held = ["footage/porch/a.mp4", "footage/porch/b.mp4"].map(|path| holds(&tx, Path::new(path)).unwrap());
         assert_eq!(is_held, [true, false]);
         assert_eq!((done(&tx, rows[0].id), done(&tx, rows[0].id)), (Ok(true), Ok(false)));

@@ -29,6 +29,8 @@ const OLDEST: &str = "SELECT id, size_bytes, EXISTS (SELECT 1 FROM events AS e
         AND e.start_us > s.start_us - ?1 - (SELECT max(end_us - start_us) FROM events WHERE camera = s.camera)
         AND e.kept = 1)
     OR EXISTS (SELECT 1 FROM events AS o INDEXED BY events_open
+        WHERE o.camera = s.camera AND o.end_us IS NULL AND o.kept = 1 AND o.start_us < s.end_us + ?1),
+    EXISTS (SELECT 1 FROM events AS o INDEXED BY events_open
         WHERE o.camera = s.camera AND o.end_us IS NULL AND o.start_us < s.end_us + ?1)
     FROM segments AS s ORDER BY start_us";
 
@@ -74,16 +76,21 @@ pub fn expired_events(
     conn.prepare_cached(EXPIRED_EVENTS)?.query_map((camera, motion, limit), |row| row.get(0))?.collect()
 }
 
-/// The oldest segments of all cameras that together hold at least `wanted`, oldest first. Those of kept events, and of events
-/// that go on, come only when nothing else is left: recording never stops for want of space.
+/// The oldest segments of all cameras that together hold at least `wanted`, oldest first. Those of events that go on come
+/// only when nothing else is left; those of kept events never, even if it is not enough then: the household's word stands
+/// above the newest minute, and a disk that others filled would take all that was kept, in vain.
 pub fn first_to_go(conn: &Connection, wanted: ByteLen, around: Duration) -> rusqlite::Result<Vec<SegmentId>> {
     let mut statement = conn.prepare_cached(OLDEST)?;
     let mut rows = statement.query([micros(around)])?;
     let (mut chosen, mut spared, mut won) = (Vec::new(), Vec::new(), 0_u64);
     while won < wanted.0 {
         let Some(row) = rows.next()? else { break };
-        let (id, size, is_kept): (SegmentId, ByteLen, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (id, size): (SegmentId, ByteLen) = (row.get(0)?, row.get(1)?);
+        let (is_kept, goes_on): (bool, bool) = (row.get(2)?, row.get(3)?);
         if is_kept {
+            continue;
+        }
+        if goes_on {
             spared.push((id, size));
         } else {
             chosen.push(id);
@@ -149,8 +156,16 @@ mod tests {
         for (n, event) in (0_u8..).zip(seen) {
             let id = EventId::from_random([n; 8]);
             let (start, end) = (UtcMicros(event.start), event.end.map(UtcMicros));
-            let motion =
-                MotionEvent { id, camera: whose(event.porch), start, end, peak: 0.1, zones: vec![], thumbnail: None };
+            let motion = MotionEvent {
+                id,
+                camera: whose(event.porch),
+                start,
+                end,
+                peak: 0.1,
+                zones: vec![],
+                thumbnail: None,
+                preview: None,
+            };
             events::upsert(&tx, &motion).unwrap();
             events::set(&tx, id, Some(event.kept), None).unwrap();
         }
@@ -188,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn when_space_is_needed_the_oldest_goes_and_kept_footage_last() {
+    fn when_space_is_needed_the_oldest_goes_what_goes_on_last_and_what_is_kept_never() {
         let footage = [(true, 0, 60), (false, 30, 60), (true, 60, 60), (false, 90, 60)];
         let seen = [
             Seen { porch: true, start: 10, end: Some(20), kept: true },
@@ -199,8 +214,10 @@ mod tests {
         assert_eq!(gone(0), [0; 0]);
         assert_eq!(gone(1), [1]);
         assert_eq!(gone(20), [1, 2]);
-        assert_eq!(gone(31), [1, 2, 3, 0]);
-        assert_eq!(gone(1_000), [1, 2, 3, 0]);
+        assert_eq!(gone(31), [1, 2, 3]);
+        assert_eq!(gone(1_000), [1, 2, 3]);
+        let conn = filled(&footage, &[Seen { porch: true, start: 10, end: None, kept: false }]);
+        assert_eq!(numbers(first_to_go(&conn, ByteLen(30), RULE.around).unwrap()), [1, 3, 0]);
     }
 
     #[test]
@@ -236,8 +253,26 @@ mod tests {
             wanted in 0..300u64,
         ) {
             let conn = filled(&footage, &seen);
-            let gone = first_to_go(&conn, ByteLen(wanted), RULE.around).unwrap().len() as u64;
-            prop_assert_eq!(gone, wanted.div_ceil(10).min(footage.len() as u64));
+            let gone = numbers(first_to_go(&conn, ByteLen(wanted), RULE.around).unwrap());
+            let is_held = |segment: (bool, i64, i64), kept: bool| {
+                let (porch, start, end) = (segment.0, segment.1, segment.1 + segment.2);
+                seen.iter().filter(|event| event.porch == porch && (event.kept || !kept)).any(|event| match event.end {
+                    None => event.start < end + 15,
+                    Some(last) => kept && event.start < end + 15 && last > start - 15,
+                })
+            };
+            let of = |n: u8| footage[usize::from(n)];
+            let may_go = (0_u8..).zip(&footage).filter(|(_, segment)| !is_held(**segment, true)).count() as u64;
+            prop_assert_eq!(gone.len() as u64, wanted.div_ceil(10).min(may_go));
+            prop_assert!(gone.iter().all(|n| !is_held(of(*n), true)), "what is kept stays");
+            // In two runs, each oldest first: what goes on only when all else is gone.
+            let order: Vec<_> = gone.iter().map(|n| (is_held(of(*n), false), of(*n).1)).collect();
+            prop_assert!(order.is_sorted(), "{:?}", order);
+            let left = (0_u8..).zip(&footage).filter(|(n, segment)| !gone.contains(n) && !is_held(**segment, true));
+            for (_, segment) in left {
+                let rank = (is_held(*segment, false), segment.1);
+                prop_assert!(order.last().is_none_or(|last| *last <= rank), "an older one stayed: {:?}", rank);
+            }
         }
     }
 }

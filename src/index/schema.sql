@@ -3,12 +3,19 @@
 -- a-z 0-9 and inner -. Segments and events have 64 random bits as id: eight bytes here, 16 hexadecimal digits outside.
 --
 -- Files are the truth about footage, and this is their index: a row of `segments` exists only after its file was synced and
--- renamed, and a file is unlinked only while its path stands in `garbage`. About people this is the only truth.
+-- renamed, and a file is unlinked only while its path stands in `garbage` (but on a disk that is full to the last block, where no
+-- row can be written before a file went). About people this is the only truth.
 
 -- Which footage folder this index belongs to: one row.
 CREATE TABLE installation (
   one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1: there is one row at most
   id BLOB NOT NULL CHECK (length(id) = 16)            -- the id in the folder's marker file and in each footage file
+) STRICT;
+
+-- The daemon that runs, or the last one if it did not end in order: one row, or none.
+CREATE TABLE running (
+  one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1: there is one row at most
+  boot TEXT NOT NULL                                  -- the kernel's id of that run of the machine; '' if it tells none
 ) STRICT;
 
 -- Cameras that were ever seen; a camera that left the configuration stays for its footage's sake.
@@ -18,6 +25,23 @@ CREATE TABLE cameras (
   adopted INTEGER NOT NULL DEFAULT 0                  -- 1 once its owners were given their rights, so that one taken away
     CHECK (adopted IN (0, 1)),                        --   later is not given again
   first_seen_us INTEGER                               -- start of the earliest footage ever filed; NULL before there was any
+) STRICT, WITHOUT ROWID;
+
+-- Who each camera is: what was seen of it when it was adopted, and since. Whoever answers at its address is held against it.
+CREATE TABLE pins (
+  camera TEXT PRIMARY KEY REFERENCES cameras (id),    -- whose evidence
+  since_us INTEGER NOT NULL,                          -- when it was adopted
+  address TEXT NOT NULL,                              -- the IP address where it was seen last; says nothing of who it is
+  mac TEXT,                                           -- its network card, as aa:bb:cc:dd:ee:ff; NULL beyond a router
+  onvif_id TEXT,                                      -- its ONVIF id, without urn:uuid:; NULL if it has none
+  serial TEXT,                                        -- its serial number, as it says itself; NULL if unknown
+  mdns_name TEXT,                                     -- under which name it announces itself; NULL if it does not
+  mdns_id TEXT,                                       -- what of its announcement names it, as 'id=…'; NULL if nothing does
+  asks TEXT CHECK (asks IN ('nothing', 'basic', 'digest')), -- how it asks for a password; NULL if it was not asked
+  realm TEXT,                                         -- in whose name it asks by digest; else NULL
+  streams TEXT NOT NULL                               -- what its streams look like: a JSON object by path
+    CHECK (json_valid(streams) AND json_type(streams) = 'object'),
+  CHECK ((realm IS NOT NULL) = (asks IS NOT NULL AND asks = 'digest'))
 ) STRICT, WITHOUT ROWID;
 
 -- Who may sign in.
@@ -127,7 +151,7 @@ CREATE TABLE garbage (
   id INTEGER PRIMARY KEY AUTOINCREMENT,               -- the order in which they became garbage
   camera TEXT NOT NULL,                               -- whose picture or footage it was
   path TEXT UNIQUE,                                   -- of a segment's file, relative to the storage folder; else NULL
-  event BLOB UNIQUE CHECK (length(event) = 8),        -- whose thumbnail it is; else NULL
+  event BLOB UNIQUE CHECK (length(event) = 8),        -- whose pictures they are; else NULL
   size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0), -- what is won by removing it; 0 if unknown
   CHECK ((path IS NULL) <> (event IS NULL))
 ) STRICT;
@@ -156,7 +180,8 @@ CREATE TABLE events (
     CHECK (json_valid(zones) AND json_type(zones) = 'array'),
   kept INTEGER NOT NULL DEFAULT 0 CHECK (kept IN (0, 1)), -- 1: the household wants its footage to stay for ever
   note TEXT NOT NULL DEFAULT '' CHECK (length(note) <= 2000), -- what the household wrote to it
-  has_thumbnail INTEGER NOT NULL CHECK (has_thumbnail IN (0, 1)) -- 1: there is a thumbnail file
+  has_thumbnail INTEGER NOT NULL CHECK (has_thumbnail IN (0, 1)), -- 1: there is a thumbnail file
+  has_preview INTEGER NOT NULL DEFAULT 0 CHECK (has_preview IN (0, 1)) -- 1: there is a preview file
 ) STRICT;
 CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);

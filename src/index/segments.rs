@@ -33,10 +33,14 @@ const TIMES_BETWEEN: &str = "SELECT start_us, end_us FROM segments
 const BY_ID: &str = select!("WHERE id = ?1");
 const BY_PATH: &str = select!("WHERE path = ?1");
 const EVERY: &str = select!("ORDER BY id");
+const AFTER_PATH: &str = select!("WHERE path > ?1 ORDER BY path LIMIT ?2");
 const OLDEST: &str = select!("WHERE start_us >= ?1 ORDER BY start_us LIMIT ?2");
 const NEWEST: &str = select!("WHERE camera = ?1 ORDER BY start_us DESC LIMIT 1");
+const OLDEST_OF: &str = "SELECT min(start_us) FROM segments WHERE camera = ?1";
 const TOTALS: &str =
     "SELECT count(*), coalesce(sum(size_bytes), 0), min(start_us), max(end_us) FROM segments WHERE camera = ?1";
+const SINCE: &str =
+    "SELECT min(start_us), coalesce(sum(size_bytes), 0) FROM segments WHERE camera = ?1 AND start_us >= ?2";
 const TO_GARBAGE: &str = "INSERT INTO garbage (camera, path, size_bytes)
     SELECT camera, path, size_bytes FROM segments WHERE id = ?1";
 const REMOVE: &str = "DELETE FROM segments WHERE id = ?1";
@@ -114,6 +118,12 @@ pub fn by_path(conn: &Connection, path: &Path) -> rusqlite::Result<Option<Closed
     conn.prepare_cached(BY_PATH)?.query_row([path], from_row).optional()
 }
 
+/// Segments by path from behind that one on, at most `limit`: for going through all of them, some at a time.
+pub fn after_path(conn: &Connection, path: &Path, limit: u32) -> rusqlite::Result<Vec<ClosedSegment>> {
+    let Some(path) = path.to_str() else { return Ok(Vec::new()) };
+    conn.prepare_cached(AFTER_PATH)?.query_map((path, limit), from_row)?.collect()
+}
+
 /// Hands every segment to `f`, in no useful order; for checking the index against the disk.
 pub fn each(conn: &Connection, mut f: impl FnMut(ClosedSegment)) -> rusqlite::Result<()> {
     let mut statement = conn.prepare(EVERY)?;
@@ -128,9 +138,23 @@ pub fn newest(conn: &Connection, camera: &CameraId) -> rusqlite::Result<Option<C
     conn.prepare_cached(NEWEST)?.query_row([camera], from_row).optional()
 }
 
+/// Where the footage of all cameras ends.
+pub fn newest_end(conn: &Connection) -> rusqlite::Result<Option<UtcMicros>> {
+    let mut newest = None;
+    for camera in cameras::list(conn)? {
+        newest = newest.max(self::newest(conn, &camera.id)?.map(|segment| segment.span.end()));
+    }
+    Ok(newest)
+}
+
 /// The oldest segments of all cameras that began at `from` or later, oldest first: what goes first when space is needed.
 pub fn oldest(conn: &Connection, from: UtcMicros, limit: u32) -> rusqlite::Result<Vec<ClosedSegment>> {
     conn.prepare_cached(OLDEST)?.query_map((from, limit), from_row)?.collect()
+}
+
+/// When the camera's oldest segment begins.
+pub fn oldest_of(conn: &Connection, camera: &CameraId) -> rusqlite::Result<Option<UtcMicros>> {
+    conn.prepare_cached(OLDEST_OF)?.query_row([camera], |row| row.get(0))
 }
 
 /// What is on disk of the camera.
@@ -141,6 +165,15 @@ pub fn totals(conn: &Connection, camera: &CameraId) -> rusqlite::Result<Totals> 
         let span = start.zip(end).and_then(|(start, end)| UtcSpan::new(start, end));
         Ok(Totals { segments, size: row.get(1)?, span })
     })
+}
+
+/// What was filed of the camera from segments that began at that moment or later: since when in fact, and how much.
+pub fn filed_since(
+    conn: &Connection,
+    camera: &CameraId,
+    moment: UtcMicros,
+) -> rusqlite::Result<(Option<UtcMicros>, ByteLen)> {
+    conn.prepare_cached(SINCE)?.query_row((camera, moment), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// The UTC days within the span of which the camera recorded something, by day.
@@ -218,6 +251,10 @@ mod tests {
         assert_eq!(newest(&tx, &camera("porch")), Ok(Some(porch.clone())));
         assert_eq!(by_path(&tx, &porch.path), Ok(Some(porch.clone())));
         assert_eq!(by_path(&tx, Path::new("footage/porch")), Ok(None));
+        assert_eq!(after_path(&tx, Path::new(""), 9), Ok(vec![porch.clone()]));
+        assert_eq!(after_path(&tx, &porch.path, 9), Ok(vec![]));
+        assert_eq!(filed_since(&tx, &camera("porch"), UtcMicros(5)), Ok((Some(UtcMicros(5)), porch.size)));
+        assert_eq!(filed_since(&tx, &camera("porch"), UtcMicros(6)), Ok((None, ByteLen(0))));
         let mut every = Vec::new();
         each(&tx, |segment| every.push(segment)).unwrap();
         assert_eq!(every, std::slice::from_ref(&porch));
@@ -262,6 +299,8 @@ mod tests {
         let porch = Totals { segments: 2, size: ByteLen(2_003), span: Some(span(5, 70)) };
         assert_eq!(totals(&tx, &camera("porch")), Ok(porch));
         assert_eq!(totals(&tx, &camera("garden")), Ok(Totals::default()));
+        let first = ["porch", "garden"].map(|whose| oldest_of(&tx, &camera(whose)).unwrap());
+        assert_eq!(first, [Some(UtcMicros(5)), None]);
         let oldest: Vec<_> =
             oldest(&tx, UtcMicros(1), 9).unwrap().into_iter().map(|each| each.span.start().0).collect();
         assert_eq!(oldest, [5, 65]);
@@ -284,7 +323,8 @@ mod tests {
 
     #[test]
     fn no_question_about_segments_reads_them_all() {
-        testing::assert_no_scan(&[BETWEEN, TIMES_BETWEEN, BY_ID, BY_PATH, OLDEST, NEWEST, TOTALS, TO_GARBAGE, REMOVE]);
+        testing::assert_no_scan(&[BETWEEN, TIMES_BETWEEN, BY_ID, BY_PATH, AFTER_PATH, OLDEST, NEWEST, TOTALS, SINCE]);
+        testing::assert_no_scan(&[TO_GARBAGE, REMOVE, OLDEST_OF]);
     }
 
     proptest! {

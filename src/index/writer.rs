@@ -38,6 +38,11 @@ impl WriteError {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
     }
+
+    /// Whether there was no room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::NotSaved(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
 }
 
 /// What a job tells its caller once it is known whether the transaction is on the disk.

@@ -6,12 +6,12 @@
 
 mod assembly;
 pub mod clip;
+pub mod event_picture;
 pub mod hls;
 pub mod live;
 pub mod range;
 pub mod recordings;
 mod source;
-pub mod thumbnail;
 
 use std::io;
 use std::path::PathBuf;

@@ -169,6 +169,7 @@ mod tests {
             peak: 0.25,
             zones: Vec::new(),
             thumbnail: None,
+            preview: None,
         };
         storage.write(|tx| events::upsert(tx, &event));
 

@@ -8,6 +8,7 @@ pub mod cutter;
 pub mod fmp4;
 pub mod fragmenter;
 pub mod missing;
+pub mod moved;
 pub mod open;
 mod provenance;
 pub mod queue;
@@ -17,7 +18,7 @@ pub mod recover;
 pub mod segment;
 pub mod task;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod timeline;
 
 pub use open::OpenSegments;

@@ -1,6 +1,7 @@
 //! The way of packets from a camera's session to its recording thread: bounded for one camera by count, for all by bytes.
 //!
-//! The session never waits. What has no room is left out up to the next key frame, and the recorder is told, so that the
+//! The session never waits. When memory becomes scarce, pictures are left out but for key frames, which can be shown without
+//! those between; what has no room at all is left out up to the next key frame. The recorder is told either way, so that the
 //! missing time is listed and not guessed.
 
 use std::sync::Arc;
@@ -8,10 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::camera::packet::{Packet, Track};
+use crate::camera::packet::{Absent, Packet, Track};
 
 /// Packets one camera may have waiting: half a minute and more.
 const MOST_PACKETS: usize = 4096;
+
+/// Above so many eighths of the budget only key frames are taken: of what a camera sends they are a small part, and the rest
+/// of the budget then lasts for several times as long.
+const SCARCE_EIGHTHS: usize = 6;
 
 /// Memory that waiting packets of all cameras may hold together. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -27,6 +32,15 @@ impl Budget {
     /// Of so many bytes.
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Bytes { most, held: AtomicUsize::new(0) }))
+    }
+
+    /// What waits for the disk now, in bytes.
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    fn is_scarce(&self) -> bool {
+        self.held() / SCARCE_EIGHTHS >= self.0.most / 8
     }
 
     fn take(&self, bytes: usize) -> Option<Share> {
@@ -56,39 +70,62 @@ pub struct Arrival {
     pub packet: Packet,
     /// Whether packets before it were left out because the recorder did not keep up.
     pub missed_before: bool,
+    /// Whether pictures before this key frame were left out to save memory.
+    pub thinned_before: bool,
     _share: Share,
+}
+
+#[derive(Debug)]
+enum Item {
+    Arrival(Arrival),
+    Absent(Absent),
 }
 
 /// The session's end.
 #[derive(Debug)]
 pub struct Feed {
-    arrivals: SyncSender<Arrival>,
+    items: SyncSender<Item>,
     budget: Budget,
     missed: bool,
+    thinned: bool,
 }
 
 /// The recorder's end.
 #[derive(Debug)]
-pub struct Packets(Receiver<Arrival>);
+pub struct Packets(Receiver<Item>);
 
 /// A queue for one camera.
 pub fn queue(budget: &Budget) -> (Feed, Packets) {
-    let (arrivals, packets) = sync_channel(MOST_PACKETS);
-    (Feed { arrivals, budget: budget.clone(), missed: false }, Packets(packets))
+    let (items, packets) = sync_channel(MOST_PACKETS);
+    (Feed { items, budget: budget.clone(), missed: false, thinned: false }, Packets(packets))
 }
 
 impl Feed {
     /// Hands the packet over without waiting; says whether it was taken. After one that was not, none is until a key frame.
     pub fn push(&mut self, packet: Packet) -> bool {
-        if self.missed && !(packet.track == Track::Video && packet.is_key) {
+        let (is_video, is_key) = (packet.track == Track::Video, packet.track == Track::Video && packet.is_key);
+        if self.missed && !is_key {
+            return false;
+        }
+        if is_video && !is_key && (self.thinned || self.budget.is_scarce()) {
+            self.thinned = true;
             return false;
         }
         // A packet costs more than its bytes.
         let share = self.budget.take(packet.data.len() + size_of::<Arrival>());
-        let arrival = share.map(|share| Arrival { packet, missed_before: self.missed, _share: share });
-        let taken = arrival.is_some_and(|arrival| self.arrivals.try_send(arrival).is_ok());
+        let thinned_before = is_key && self.thinned;
+        let arrival = share.map(|share| Arrival { packet, missed_before: self.missed, thinned_before, _share: share });
+        let taken = arrival.is_some_and(|arrival| self.items.try_send(Item::Arrival(arrival)).is_ok());
         self.missed = !taken;
+        self.thinned &= !(is_key && taken);
         taken
+    }
+
+    /// Says that no packet comes. Where there is no room for that either, the recorder is told so with the next packet.
+    pub fn tell(&mut self, absent: Absent) {
+        if self.items.try_send(Item::Absent(absent)).is_err() {
+            self.missed = true;
+        }
     }
 }
 
@@ -97,6 +134,8 @@ impl Feed {
 pub enum Received {
     /// One came.
     Arrival(Arrival),
+    /// None comes, and why.
+    Absent(Absent),
     /// None came in time.
     Nothing,
     /// None will come.
@@ -107,7 +146,8 @@ impl Packets {
     /// Waits so long for the next packet. What was queued when the feed ended still comes.
     pub fn receive(&self, wait: Duration) -> Received {
         match self.0.recv_timeout(wait) {
-            Ok(arrival) => Received::Arrival(arrival),
+            Ok(Item::Arrival(arrival)) => Received::Arrival(arrival),
+            Ok(Item::Absent(absent)) => Received::Absent(absent),
             Err(RecvTimeoutError::Timeout) => Received::Nothing,
             Err(RecvTimeoutError::Disconnected) => Received::End,
         }
@@ -128,6 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn when_memory_is_scarce_only_key_frames_are_taken_and_told() {
+        let parameters = video_parameters();
+        let mut packet = packet(&parameters, 0, true);
+        let one = packet.data.len() + size_of::<Arrival>();
+        let (mut feed, packets) = queue(&Budget::new(8 * one));
+        let mut push = |is_key| {
+            packet.is_key = is_key;
+            feed.push(packet.clone())
+        };
+        let taken: Vec<_> = [true, false, false, false, false, false, false, true].map(&mut push).into();
+        assert_eq!(taken, [true, true, true, true, true, true, false, true]);
+        let mut thinned = Vec::new();
+        while let Received::Arrival(arrival) = packets.receive(Duration::ZERO) {
+            thinned.push((arrival.thinned_before, arrival.missed_before));
+        }
+        assert_eq!(thinned[..6], [(false, false); 6]);
+        assert_eq!(thinned[6], (true, false));
+        assert_eq!([true, false, true].map(&mut push), [true; 3], "there is room again");
+        packets.receive(Duration::ZERO);
+        assert!(matches!(packets.receive(Duration::ZERO), Received::Arrival(arrival) if !arrival.thinned_before));
+    }
+
+    #[test]
     fn what_has_no_room_is_left_out_up_to_the_next_key_frame_and_told() {
         let parameters = video_parameters();
         let mut packet = packet(&parameters, 0, true);
@@ -136,8 +199,10 @@ mod tests {
         assert!(feed.push(packet.clone()));
         packet.is_key = false;
         assert!(feed.push(packet.clone()));
+        packet.is_key = true;
         assert!(!feed.push(packet.clone()), "no room");
         assert_eq!(arrivals(&packets), [(true, false), (false, false)]);
+        packet.is_key = false;
         assert!(!feed.push(packet.clone()), "room, but no key frame");
         packet.is_key = true;
         assert!(feed.push(packet.clone()));
@@ -157,6 +222,6 @@ mod tests {
         let (mut other, waiting) = queue(&Budget::new(0));
         assert!(!other.push(packet(&parameters, 0, true)));
         drop((feed, unread, waiting));
-        assert_eq!(budget.0.held.load(Ordering::Relaxed), 0, "everything was given back");
+        assert_eq!(budget.held(), 0, "everything was given back");
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::access::OfCamera;
+use crate::camera::packet::Absence;
 use crate::units::{ByteLen, CameraId, SegmentId, UtcSpan};
 
 /// A segment whose file is complete, synced, renamed, and its folder synced: the only thing that may become a row.
@@ -150,6 +151,18 @@ impl GapCause {
     }
 }
 
+impl From<Absence> for GapCause {
+    fn from(why: Absence) -> Self {
+        match why {
+            Absence::Unreachable => Self::CameraUnreachable,
+            Absence::Stalled => Self::CameraStalled,
+            Absence::WrongPassword => Self::WrongPassword,
+            Absence::BadStream => Self::BadStream,
+            Absence::Refused => Self::CameraRefused,
+        }
+    }
+}
+
 /// What the recording task tells the index, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -157,4 +170,18 @@ pub enum Recorded {
     Segment(ClosedSegment),
     /// Time was lost.
     Gap(Gap),
+    /// What was told before lies elsewhere in time.
+    ClockSet(ClockSet),
+}
+
+/// The clock was set while a camera was recorded. The newer setting is believed, and lengths were never wrong, so what this
+/// life of the recorder has told is put right by moving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockSet {
+    /// Whose footage and gaps.
+    pub camera: CameraId,
+    /// From this program's start to the end of the account, by the clock as it was.
+    pub span: UtcSpan,
+    /// By how much it is moved, in µs; negative: back.
+    pub by_us: i64,
 }

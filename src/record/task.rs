@@ -4,10 +4,12 @@
 //! Files are the truth: a segment is handed on only when it is synced under its final name. What the disk refuses is given
 //! up with a word in the log and a gap in the account, and the next key frame gets a new file.
 
+mod account;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::camera::packet::{Packet, StreamParameters, Track};
+use crate::camera::packet::{Packet, StreamParameters};
 use crate::disk::{Footage, PartError};
 use crate::record::cutter::{Break, Cutter, Verdict};
 use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
@@ -15,8 +17,9 @@ use crate::record::missing::Missing;
 use crate::record::open::OpenSegments;
 use crate::record::queue::{Arrival, Packets, Received};
 use crate::record::recording::Recording;
-use crate::record::segment::{ClosedSegment, Gap, GapCause, Recorded};
-use crate::record::timeline::{Placed, Timeline};
+use crate::record::segment::{ClosedSegment, GapCause, Recorded};
+use crate::record::task::account::cause;
+use crate::record::timeline::{Placed, Timeline, apart};
 use crate::units::{CameraId, Clock, Monotonic, SegmentId, UtcMicros, UtcSpan};
 
 /// A fragment is not made longer than this, however rarely the disk is synced.
@@ -25,8 +28,6 @@ const LONGEST_FRAGMENT: Duration = Duration::from_secs(1);
 const FLUSH_AFTER: Duration = Duration::from_secs(3);
 /// Without a packet for so long, the segment is closed: what it holds is complete.
 const CLOSE_AFTER: Duration = Duration::from_secs(30);
-/// A picture that comes so much later than the one before, and three times as late as usual, is a gap within a segment.
-const HOLE: Duration = Duration::from_secs(2);
 /// The pause after a disk error; doubled up to [`LONGEST_PAUSE`] while errors go on.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -38,8 +39,8 @@ pub struct RecordSettings {
     pub segment: Duration,
     /// How much a power cut may cost.
     pub sync: Duration,
-    /// The end of what was recorded of this camera before; the time from there on is listed as a gap.
-    pub recorded_until: Option<UtcMicros>,
+    /// The end of what was recorded of this camera before, and why it ended; the time from there on is listed as a gap.
+    pub recorded_until: Option<(UtcMicros, GapCause)>,
 }
 
 /// Records until the packets end, then closes what is open.
@@ -61,8 +62,13 @@ pub fn run(
     let tick = (settings.sync / 20).clamp(Duration::from_millis(20), Duration::from_millis(500));
     loop {
         match packets.receive(tick) {
-            Received::Arrival(arrival) => recorder.take(arrival),
-            Received::Nothing => {}
+            Received::Arrival(arrival) => {
+                let moment = (arrival.packet.received, arrival.packet.received_monotonic);
+                recorder.take(arrival);
+                recorder.tell_so_far(moment);
+            }
+            Received::Absent(absent) => recorder.go_without(absent),
+            Received::Nothing => recorder.tell_so_far((recorder.clock.now(), recorder.clock.monotonic())),
             Received::End => break,
         }
         recorder.tick();
@@ -84,6 +90,10 @@ struct Recorder<R, O> {
     fragmenter: Fragmenter,
     recording: Option<Recording>,
     missing: Missing,
+    /// A hole that ends where a segment begins.
+    hole: Option<(UtcSpan, GapCause)>,
+    /// Wall clock minus steady clock, in µs, as everything that was told lies in time.
+    clocks_apart_us: i64,
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
     last_arrival: Option<Monotonic>,
@@ -109,6 +119,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         Self {
             cutter: Cutter::new(settings.segment),
             missing: Missing::new(clock.now(), clock.monotonic(), settings.recorded_until),
+            clocks_apart_us: apart(clock.now(), clock.monotonic()),
+            hole: None,
             camera,
             footage,
             settings,
@@ -133,13 +145,17 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     }
 
     fn take(&mut self, arrival: Arrival) {
-        let packet = arrival.packet;
+        let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
         self.flushed = false;
         if arrival.missed_before {
             tracing::warn!(camera = %self.camera, "the disk was too slow: pictures up to a key frame were not recorded");
-            self.finish_segment(None, Some(GapCause::DiskSlow));
+            self.finish_segment(None, None);
+            self.lost(GapCause::DiskSlow, (packet.received, packet.received_monotonic));
             self.cutter.abandon();
+        }
+        if thinned {
+            tracing::warn!(camera = %self.camera, "the disk is slow: only key frames were recorded for a while");
         }
         if self.pause.is_some_and(|(until, _)| self.now() < until) {
             return;
@@ -153,11 +169,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         };
         match self.cutter.decide(&packet, wall, trouble) {
             Verdict::Keep => {
-                self.note_hole(&packet, placed);
+                let hole = self.hole(&packet, placed, thinned);
+                self.list(hole);
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.note_hole(&packet, placed);
+                self.hole = self.hole(&packet, placed, thinned);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }
@@ -168,6 +185,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
                     tracing::warn!(camera = %self.camera, ?trouble, "times do not meet: a new segment was begun");
                 }
                 self.finish_segment(matches!(why, Break::Trouble(_)).then_some(placed), cause(why, &packet));
+                self.note_clock((packet.received, packet.received_monotonic));
                 let mut timeline = Timeline::new(&packet);
                 let (placed, _) = timeline.place(&packet);
                 self.timeline = Some(timeline);
@@ -229,27 +247,6 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         });
     }
 
-    /// Lists a gap within a segment: the pictures before and after are in one file, but for a while there were none.
-    fn note_hole(&mut self, packet: &Packet, placed: Placed) {
-        if packet.track != Track::Video {
-            return;
-        }
-        let Some((newest, usual)) = self.newest.filter(|(newest, _)| placed > *newest) else {
-            self.newest.get_or_insert((placed, Duration::ZERO));
-            return;
-        };
-        let step = placed.since(newest);
-        self.newest = Some((placed, step));
-        if step < HOLE || usual.is_zero() || step < usual * 3 {
-            return;
-        }
-        let Some(timeline) = &self.timeline else { return };
-        let cause = if packet.lost_before > 0 { GapCause::PacketLoss } else { GapCause::CameraStalled };
-        if let Some(span) = UtcSpan::new(timeline.wall(newest.plus(usual)), timeline.wall(placed)) {
-            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
-        }
-    }
-
     /// Ends what is open, and says why nothing follows it (if nothing does).
     fn finish_segment(&mut self, end: Option<Placed>, cause: Option<GapCause>) {
         for fragment in self.fragmenter.finish(end) {
@@ -258,7 +255,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.close();
         self.newest = None;
         if let Some(cause) = cause {
-            self.missing.lost(cause);
+            self.missing.guess(cause);
         }
     }
 
@@ -288,7 +285,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     fn begin(&mut self, start: Placed, arrived: Monotonic, parameters: Arc<StreamParameters>) {
         let Some(timeline) = &mut self.timeline else { return };
         let recorded_until = self.missing.recorded_until();
-        timeline.fix(recorded_until);
+        timeline.fix(start, recorded_until);
         let start = timeline.wall(start);
         self.report_gaps(start, arrived);
         let id = SegmentId::from_random((self.random)());
@@ -305,7 +302,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let Some(recording) = &mut self.recording else { return };
         match recording.sync() {
             Ok(segment) => {
-                self.pause = None;
+                if self.pause.take().is_some() {
+                    tracing::info!(camera = %self.camera, "recording goes on");
+                }
                 self.open.set(segment);
             }
             Err(error) => self.give_up(&error),
@@ -339,8 +338,18 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
 
     /// After a disk error: keeps what is whole, if that still works, and pauses.
     fn give_up(&mut self, error: &PartError) {
-        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        tracing::error!(camera = %self.camera, %error, pause_s = pause.as_secs(), "recording stopped for a moment");
+        // Room is made, or the disk mounted again, by others and within seconds; a disk that fails is not worn out by trying.
+        let (cause, longest) = match error {
+            PartError::Full { .. } => (GapCause::DiskFull, PAUSE),
+            PartError::NoStorage { .. } => (GapCause::StorageMissing, PAUSE),
+            PartError::Io { .. } | PartError::GivenUp { .. } => (GapCause::DiskError, LONGEST_PAUSE),
+        };
+        let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(longest));
+        if self.pause.is_none() {
+            tracing::error!(camera = %self.camera, %error, "recording stopped; it is tried again until it works");
+        } else {
+            tracing::debug!(camera = %self.camera, %error, pause_s = pause.as_secs(), "not yet");
+        }
         if let Some(recording) = self.recording.take() {
             let id = recording.id();
             match recording.close(&self.footage) {
@@ -355,29 +364,14 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         self.unsynced = None;
         self.newest = None;
         self.pause = Some((Monotonic(self.now().0.saturating_add(pause)), pause));
-        self.missing.lost(GapCause::DiskError);
+        self.lost(cause, (self.clock.now(), self.now()));
         self.cutter.abandon();
         drop(self.fragmenter.finish(None));
     }
-
-    fn report_gaps(&mut self, start: UtcMicros, steady: Monotonic) {
-        for (span, cause) in self.missing.up_to(start, steady) {
-            (self.out)(Recorded::Gap(Gap { camera: self.camera.clone(), span, cause }));
-        }
-        // Told once, even if the file that was to follow comes to nothing.
-        self.missing.told(start, steady);
-    }
 }
 
-/// Why nothing is recorded after a break; `None` if that was said before.
-fn cause(why: Break, packet: &Packet) -> Option<GapCause> {
-    match why {
-        Break::Nothing => None,
-        Break::Session => Some(GapCause::CameraUnreachable),
-        Break::Trouble(_) if packet.lost_before == 0 => Some(GapCause::CameraStalled),
-        Break::Parameters | Break::NoKeyFrame | Break::Trouble(_) => Some(GapCause::PacketLoss),
-    }
-}
+#[cfg(test)]
+mod property;
 
 #[cfg(test)]
 mod tests {

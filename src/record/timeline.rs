@@ -24,8 +24,10 @@ const FAST_SLEW_BEYOND_US: i64 = 1_000_000;
 const FAST_SLEW_PPM: i64 = 50_000;
 /// Beyond this nothing is slewed: the segment is cut and the next one anchored anew.
 const CUT_BEYOND_US: i64 = 10_000_000;
+/// As far ahead of arrival footage begins so that it does not overlap what was recorded before; then it is slewed back.
+const MOST_AHEAD_US: i64 = 60_000_000;
 /// How far the clock on the wall may step, against the one that never does.
-const CLOCK_STEP_US: i64 = 2_000_000;
+pub(super) const CLOCK_STEP_US: i64 = 2_000_000;
 
 /// A time on a [`Timeline`]: microseconds since the session's first frame, at the wall clock's pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -64,6 +66,8 @@ pub struct Timeline {
     knot: Knot,
     video: Newest,
     audio: Newest,
+    /// How far ahead of arrival the first file was put.
+    ahead_us: i64,
     /// The smallest arrival minus placed time since the last knot, in µs: the frame that was delayed the least.
     least_delay_us: Option<i64>,
     /// Wall clock minus steady clock at the session's start, in µs.
@@ -99,6 +103,7 @@ impl Timeline {
             knot: Knot { pts_us: i128::from(first.pts.as_micros()), placed_us: 0, ppm: 0 },
             video: Newest::default(),
             audio: Newest::default(),
+            ahead_us: 0,
             least_delay_us: None,
             clocks_apart_us: apart(first.received, first.received_monotonic),
         }
@@ -120,7 +125,7 @@ impl Timeline {
         }
         let trouble = if stepped {
             Some(Trouble::ClockStep)
-        } else if self.disagreement_us().saturating_abs() > CUT_BEYOND_US {
+        } else if !(-CUT_BEYOND_US - self.ahead_us..=CUT_BEYOND_US).contains(&self.disagreement_us()) {
             Some(Trouble::Disagreement)
         } else {
             jumped.then_some(Trouble::TimestampJump)
@@ -134,16 +139,17 @@ impl Timeline {
         UtcMicros(placed.0.saturating_add(anchor))
     }
 
-    /// From now on the anchor stays where it is. Called when the first file gets its start.
+    /// From now on the anchor stays where it is. Called when the first file gets its start, which is the first picture's to be
+    /// shown: not always the first that came.
     ///
     /// The frame that was delayed the least decides: a camera that begins with a burst of pictures it had kept is anchored
-    /// by its newest. Footage does not begin before `recorded_until`, unless that lies further ahead than any burst: then
-    /// the clock was wrong before, and the truth goes.
-    pub fn fix(&mut self, recorded_until: Option<UtcMicros>) {
+    /// by its newest. Footage does not begin before `recorded_until`, unless that lies further ahead than any burst or jump:
+    /// then the clock was wrong in the life before, and the truth goes.
+    pub fn fix(&mut self, start: Placed, recorded_until: Option<UtcMicros>) {
         if let Anchor::Open(anchor) = self.anchor {
-            let overlap_us = recorded_until.map_or(0, |until| until.offset_from(self.wall(Placed(0))));
-            let overlap_us = if (0..=CUT_BEYOND_US).contains(&overlap_us) { overlap_us } else { 0 };
-            self.anchor = Anchor::Fixed(anchor.saturating_add(overlap_us));
+            let overlap_us = recorded_until.map_or(0, |until| until.offset_from(self.wall(start)));
+            self.ahead_us = if (0..=MOST_AHEAD_US).contains(&overlap_us) { overlap_us } else { 0 };
+            self.anchor = Anchor::Fixed(anchor.saturating_add(self.ahead_us));
             self.least_delay_us = None;
         }
     }
@@ -203,7 +209,8 @@ impl Newest {
     }
 }
 
-fn apart(received: UtcMicros, steady: Monotonic) -> i64 {
+/// Wall clock minus steady clock, in µs.
+pub(super) fn apart(received: UtcMicros, steady: Monotonic) -> i64 {
     received.0.saturating_sub(i64::try_from(steady.0.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -232,9 +239,9 @@ mod tests {
         }
         assert_eq!(timeline.wall(Placed(2_000_000)), UtcMicros(START));
         let mut after_other_footage = timeline.clone();
-        timeline.fix(None);
+        timeline.fix(Placed(0), None);
         assert_eq!(timeline.wall(Placed(0)), UtcMicros(START - 2_000_000));
-        after_other_footage.fix(Some(UtcMicros(START - 500_000)));
+        after_other_footage.fix(Placed(0), Some(UtcMicros(START - 500_000)));
         assert_eq!(after_other_footage.wall(Placed(0)), UtcMicros(START - 500_000));
     }
 
@@ -261,7 +268,7 @@ mod tests {
     #[test]
     fn a_step_of_the_wall_clock_is_noticed_and_does_not_move_frames() {
         let mut timeline = Timeline::new(&frame(0, 0, 0));
-        timeline.fix(None);
+        timeline.fix(Placed(0), None);
         assert_eq!(timeline.place(&frame(40_000, 40_000, 1_900_000)).1, None);
         let stepped = timeline.place(&frame(80_000, 80_000, -3_600_000_000));
         assert_eq!(stepped, (Placed(80_000), Some(Trouble::ClockStep)));
@@ -270,7 +277,7 @@ mod tests {
     /// What a camera with a clock that runs `ppm` fast is off by after so many minutes, in µs, with jitter of 0 to 80 ms.
     fn off_after(ppm: i64, minutes: i64) -> i64 {
         let mut timeline = Timeline::new(&frame(0, 0, 0));
-        timeline.fix(None);
+        timeline.fix(Placed(0), None);
         let mut last = Placed(-1);
         for second in 0..minutes * 60 {
             let arrival_us = second * 1_000_000;
@@ -298,10 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn footage_that_begins_ahead_of_arrival_is_slewed_back() {
+        let mut timeline = Timeline::new(&frame(0, 0, 0));
+        timeline.place(&frame(0, 0, 0));
+        timeline.fix(Placed(0), Some(UtcMicros(START + 30_000_000)));
+        assert_eq!(timeline.wall(Placed(0)), UtcMicros(START + 30_000_000));
+        let mut last = Placed(0);
+        for second in 1..=1200 {
+            let frame = frame(second * 1_000_000, second * 1_000_000, 0);
+            let (placed, trouble) = timeline.place(&frame);
+            assert!(trouble.is_none() && placed > last, "second {second}: {trouble:?}");
+            last = placed;
+            if second % 60 == 0 {
+                timeline.turn(&frame);
+            }
+        }
+        let off_us = timeline.wall(last).offset_from(UtcMicros(START + 1_200_000_000));
+        assert!(off_us.abs() < 2_000_000, "still {off_us} µs ahead");
+    }
+
+    #[test]
     fn what_cannot_be_slewed_is_a_disagreement() {
         let mut timeline = Timeline::new(&frame(0, 0, 0));
         timeline.place(&frame(0, 0, 0));
-        timeline.fix(None);
+        timeline.fix(Placed(0), None);
         // Timestamps stand still while fifteen seconds go by.
         assert_eq!(timeline.place(&frame(40_000, 15_000_000, 0)).1, Some(Trouble::Disagreement));
     }
@@ -321,7 +348,7 @@ mod tests {
                 let _ = timeline.wall(placed);
                 if *turn {
                     timeline.turn(packet);
-                    timeline.fix(Some(packet.received));
+                    timeline.fix(Placed(0), Some(packet.received));
                 }
             }
         }
@@ -329,7 +356,7 @@ mod tests {
         #[test]
         fn frames_in_order_stay_in_order(steps in proptest::collection::vec(1_000..3_000_000i64, 1..200), ppm in -60_000..60_000i64) {
             let mut timeline = Timeline::new(&frame(0, 0, 0));
-            timeline.fix(None);
+            timeline.fix(Placed(0), None);
             let (mut arrival_us, mut last) = (0, Placed(i64::MIN));
             for (n, step) in steps.iter().enumerate() {
                 arrival_us += step;

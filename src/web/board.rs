@@ -45,7 +45,7 @@ pub struct CameraCounters {
     /// Footage in closed segments, in microseconds.
     pub recorded_us: AtomicU64,
     lost_us: [AtomicU64; GapCause::ALL.len()],
-    /// Motion events begun.
+    /// Motion events that are over.
     pub events: AtomicU64,
     /// How often something that was not the pinned camera answered.
     pub identity_refusals: AtomicU64,

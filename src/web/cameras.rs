@@ -19,6 +19,7 @@ use crate::web::board::OnBoard;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::tips::tips;
 use crate::web::words::{self, Show};
 use crate::web::{health, links};
 
@@ -46,6 +47,7 @@ pub(crate) struct CameraInWords {
     pub(crate) streams: Vec<StreamInWords>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
+    pub(crate) tips: Vec<String>,
 }
 
 /// One stream of a camera.
@@ -77,10 +79,10 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
     let now = site.parts.clock.now();
     let status = entry.main.borrow().clone();
     let mut streams = vec![StreamInWords { name: "Main stream", words: words::stream(&status) }];
-    if let Some(sub) = &entry.sub {
-        let sub = sub.borrow().clone();
+    let sub = entry.sub.as_ref().map(|sub| sub.borrow().clone());
+    if let Some(sub) = &sub {
         let words = match sub.link {
-            Link::Streaming => words::stream(&sub),
+            Link::Streaming => words::stream(sub),
             ref link => words::state(link).into(),
         };
         streams.push(StreamInWords { name: "Small stream", words });
@@ -101,6 +103,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
             _ => "off",
         },
         motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
+        tips: tips(&status, sub.as_ref(), entry.detects_motion),
     }
 }
 
@@ -133,7 +136,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
 fn stream_as_json(status: &StreamStatus) -> Value {
     let video = status.parameters.as_ref().map(|parameters| &parameters.video);
     json!({
-        "codec": video.map(|video| match video.codec { VideoCodec::H264 => "h264", VideoCodec::H265 => "h265" }),
+        "codec": video.map(|video| match video.codec { VideoCodec::H264 => "h264", VideoCodec::H265 => "h265", VideoCodec::Jpeg => "jpeg" }),
         "width": video.map(|video| video.width),
         "height": video.map(|video| video.height),
         "fps": status.pictures_per_second,

@@ -44,6 +44,7 @@ fn card() -> EventCard {
         url: hostile(),
         start_s: 0.0,
         thumbnail: Some(hostile()),
+        preview: Some(hostile()),
         camera_name: hostile(),
         start: "<time></time>".into(),
         length: hostile(),
@@ -172,6 +173,7 @@ fn pages() -> Vec<(&'static str, String)> {
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
             recording: "off",
             motion: "off",
+            tips: vec![hostile()],
         }],
     };
     let events = EventsPage {

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::access::{Right, Viewable};
+use crate::disk::EventPicture;
 use crate::index::audit::{self, Entry};
 use crate::index::events::{self, EventFilter, EventRow};
-use crate::media::thumbnail as pictures;
+use crate::media::event_picture;
 use crate::units::{CameraId, UtcMicros, UtcSpan};
 use crate::web::events::{as_json, length};
 use crate::web::frame::{Frame, Place, page as answer};
@@ -156,9 +157,9 @@ pub(crate) async fn delete(
         audit::append(tx, &entry)
     });
     written.await.map_err(|error| unavailable("the event could not be deleted; try again")(&error))?;
-    // The row is gone, so nobody can ask for the picture any more; its file follows, or is swept up at the next start.
+    // The row is gone, so nobody can ask for the pictures any more; their files follow, or are swept up at the next start.
     let (footage, camera) = (site.parts.footage.clone(), event.camera().clone());
-    let removed = tokio::task::spawn_blocking(move || footage.remove_thumbnail(&camera, id)).await;
+    let removed = tokio::task::spawn_blocking(move || footage.remove_pictures(&camera, id)).await;
     if let Ok(Err(error)) = removed {
         tracing::debug!(%error, "an event that was deleted had no picture to remove");
     }
@@ -184,11 +185,34 @@ pub(crate) async fn thumbnail(
     Extension(event): Extension<Viewable<EventRow>>,
     Extension(peer): Extension<Peer>,
 ) -> Result<Response, Refusal> {
-    if !event.get().has_thumbnail {
-        return Err(Refusal::NotFound);
+    if event.get().has_thumbnail {
+        picture(&site, &event, peer, EventPicture::Thumbnail).await
+    } else {
+        Err(Refusal::NotFound)
     }
-    site.note(event.viewer(), peer, "thumbnail", event.camera(), None).await?;
-    let jpeg = pictures::read(&event, &site.parts.footage).await.map_err(clips::refused)?;
+}
+
+/// `GET /api/events/{event}/preview.jpg`: a few small pictures of its course, one below the other.
+pub(crate) async fn preview(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Refusal> {
+    if event.get().has_preview {
+        picture(&site, &event, peer, EventPicture::Preview).await
+    } else {
+        Err(Refusal::NotFound)
+    }
+}
+
+async fn picture(
+    site: &Site,
+    event: &Viewable<EventRow>,
+    peer: Peer,
+    picture: EventPicture,
+) -> Result<Response, Refusal> {
+    site.note(event.viewer(), peer, picture.name(), event.camera(), None).await?;
+    let jpeg = event_picture::read(event, picture, &site.parts.footage).await.map_err(clips::refused)?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 

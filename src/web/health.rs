@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::web::forecast;
 use crate::web::gatekeeper;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
@@ -43,17 +44,17 @@ pub(crate) async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) ->
                 cameras.insert(camera.into(), said);
             }
             words["cameras"] = Value::Object(cameras);
-            words["storage"] = Value::String(storage_in_words(&site).await);
+            let (filling, continuous) =
+                (forecast::filling(&site).await, site.parts.settings.borrow().retention.continuous);
+            words["storage"] = Value::String(forecast::in_words(filling, continuous));
+            words["forecast"] = forecast::as_json(filling, continuous);
         }
     }
     Ok((status, Json(words)).into_response())
 }
 
-/// How full the disk is.
+/// How full the disk is, and for how long footage can stay on it.
 pub(crate) async fn storage_in_words(site: &Site) -> String {
-    let footage = site.parts.footage.clone();
-    match tokio::task::spawn_blocking(move || footage.space()).await {
-        Ok(Ok(space)) => format!("{} of {} are free on the recorder's disk.", space.free, space.total),
-        _ => "The recorder's disk does not answer.".into(),
-    }
+    let continuous = site.parts.settings.borrow().retention.continuous;
+    forecast::in_words(forecast::filling(site).await, continuous)
 }

@@ -53,6 +53,11 @@ pub(crate) fn thumbnail(event: EventId) -> String {
     format!("/api/events/{event}/thumbnail.jpg")
 }
 
+/// An event's moving preview.
+pub(crate) fn preview(event: EventId) -> String {
+    format!("/api/events/{event}/preview.jpg")
+}
+
 /// An event's clip.
 pub(crate) fn event_clip(event: EventId) -> String {
     format!("/api/events/{event}/clip.mp4")

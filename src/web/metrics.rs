@@ -9,8 +9,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::index::segments;
 use crate::record::segment::GapCause;
-use crate::units::CameraId;
+use crate::units::{CameraId, UtcMicros};
 use crate::web::board::OnBoard;
 use crate::web::site::Site;
 
@@ -123,6 +124,20 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>) -> Response {
         );
         text.family("storage_used_bytes", "gauge", "Used on the footage's disk.", [(String::new(), number(used))]);
     }
+    let known: Vec<_> = cameras.iter().map(|(camera, _)| camera.clone()).collect();
+    let oldest = site.parts.readers.read(move |conn| {
+        let oldest = known.into_iter().map(|camera| Ok((segments::oldest_of(conn, &camera)?, camera)));
+        oldest.collect::<rusqlite::Result<Vec<_>>>()
+    });
+    text.family(
+        "oldest_footage_age_seconds",
+        "gauge",
+        "Age of the oldest footage on the disk.",
+        oldest.await.unwrap_or_default().into_iter().filter_map(|(oldest, camera)| {
+            let oldest: UtcMicros = oldest?;
+            Some((of(&camera), now.since(oldest).as_secs_f64()))
+        }),
+    );
     text.family(
         "viewers",
         "gauge",

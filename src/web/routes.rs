@@ -135,6 +135,7 @@ pub fn table() -> Vec<Route> {
         Route::new(put, "/api/events/{event}", Event(Right::Delete), Data, event::put),
         Route::new(delete, "/api/events/{event}", Event(Right::Delete), Data, event::delete),
         Route::new(get.clone(), "/api/events/{event}/thumbnail.jpg", Event(Right::History), Data, event::thumbnail),
+        Route::new(get.clone(), "/api/events/{event}/preview.jpg", Event(Right::History), Data, event::preview),
         Route::new(get.clone(), "/api/events/{event}/clip.mp4", Event(Right::History), Data, clips::of_event),
         // Who looked.
         Route::new(get, "/api/audit", SignedIn, Data, activity::list),

@@ -124,6 +124,7 @@ pub(crate) fn stream(status: &StreamStatus) -> String {
         match parameters.video.codec {
             crate::camera::packet::VideoCodec::H264 => "H.264",
             crate::camera::packet::VideoCodec::H265 => "H.265",
+            crate::camera::packet::VideoCodec::Jpeg => "Motion JPEG",
         }
     );
     words
@@ -158,6 +159,7 @@ pub(crate) fn action(action: &str) -> &str {
         "clip" => "saved footage of",
         "event-clip" => "watched an event of",
         "thumbnail" => "saw pictures of events of",
+        "preview" => "saw moving pictures of events of",
         "event-changed" => "changed an event of",
         "event-deleted" => "deleted an event of",
         "sign-in" => "signed in",

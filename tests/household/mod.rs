@@ -23,7 +23,7 @@ use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, V
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Discovery, KeepFree, Retention, Settings, Storage, Tls, Web};
 use hearthwatch::detect::event::MotionEvent;
-use hearthwatch::disk::Footage;
+use hearthwatch::disk::{EventPicture, Footage};
 use hearthwatch::index::sessions::{self, SessionKind};
 use hearthwatch::index::{self, Writer, events, gaps, rights, segments, sign_in_links, users};
 use hearthwatch::media::live::{Rings, Stream};
@@ -170,7 +170,9 @@ impl Household {
         jpeg: Option<&[u8]>,
     ) {
         if let Some(jpeg) = jpeg {
-            self.footage.write_thumbnail(&camera(id), event, jpeg).expect("written");
+            for picture in EventPicture::ALL {
+                self.footage.write_picture(&camera(id), event, picture, jpeg).expect("written");
+            }
         }
         let event = MotionEvent {
             id: event,
@@ -180,6 +182,7 @@ impl Household {
             peak: 0.08,
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
             thumbnail: jpeg.map(Bytes::copy_from_slice),
+            preview: jpeg.map(Bytes::copy_from_slice),
         };
         self.writer.write_blocking(move |tx| events::upsert(tx, &event)).expect("written");
     }

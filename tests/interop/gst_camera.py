@@ -4,7 +4,7 @@
     gst_camera.py --listen 127.0.0.1:0 --mount /main=h264:live --mount /sub=h265:live:320x240@10 --mount /file=clip.mp4
                   [--user U --password P] [--frames N] [--key-every N] [--transport tcp|udp|both] [--verbose]
 
-A mount is `h264:live` or `h265:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow, and `+aac` or
+A mount is `h264:live`, `h265:live` or `jpeg:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow, and `+aac` or
 `+pcmu` for a tone) or an MP4 file with H.264 or H.265, of which the pictures are played once, in real time. `--frames` ends a live mount after so many pictures. `--user` asks
 for a digest. One line on standard output is one JSON object:
 
@@ -33,8 +33,9 @@ except (ImportError, ValueError) as missing:
     sys.exit(77)
 
 ENCODERS = {
-    "h264": "x264enc tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max={key_every}",
-    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={key_every} option-string=log-level=none",
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max={key_every} ! h264parse",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={key_every} option-string=log-level=none ! h265parse",
+    "jpeg": "jpegenc quality=70",
 }
 
 TONE = "audiotestsrc name=tone is-live=true ! audio/x-raw,rate={rate},channels=1 ! {encoder} name=pay1 pt=97"
@@ -76,7 +77,7 @@ class Mount(GstRtspServer.RTSPMediaFactory):
             encoder = ENCODERS[codec].format(key_every=options.key_every)
             head = (
                 f"videotestsrc name=scene is-live=true pattern=ball "
-                f"! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 ! {encoder} ! {codec}parse"
+                f"! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 ! {encoder}"
             )
             tone = SOUNDS[sound]
         else:
@@ -84,7 +85,9 @@ class Mount(GstRtspServer.RTSPMediaFactory):
             kind = Mount.codec_of(source)
             codec = kind
             head = f'filesrc location="{source}" ! qtdemux ! {kind}parse'
-        return f"( {head} ! rtp{codec}pay name=pay0 pt=96 config-interval=-1 {tone} )"
+        # RFC 2435 has its own payload type, and no parameter sets to repeat.
+        pay = "rtpjpegpay name=pay0 pt=26" if codec == "jpeg" else f"rtp{codec}pay name=pay0 pt=96 config-interval=-1"
+        return f"( {head} ! {pay} {tone} )"
 
     @staticmethod
     def codec_of(file):

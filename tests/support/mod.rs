@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod browser;
+pub(crate) mod volume;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,9 @@ impl Drop for Demo {
 pub(crate) struct Daemon {
     child: Child,
     dir: tempfile::TempDir,
+    storage: PathBuf,
+    /// Variables of its environment.
+    environment: Vec<(String, String)>,
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
 }
@@ -103,17 +107,39 @@ impl Daemon {
 
     /// The same with more lines in `[storage]`.
     pub(crate) fn start_with(storage: &str, cameras: &str) -> Self {
+        Self::start_among(Vec::new(), storage, cameras)
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_among(environment: Vec<(String, String)>, storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = dir.path().join("storage");
+        let daemon = Self::begin(dir, &folder, environment, storage, cameras);
+        daemon.serves();
+        daemon
+    }
+
+    /// The same with its storage folder there; it may not serve yet.
+    pub(crate) fn start_in(dir: tempfile::TempDir, folder: &Path, storage: &str, cameras: &str) -> Self {
+        Self::begin(dir, folder, Vec::new(), storage, cameras)
+    }
+
+    fn begin(
+        dir: tempfile::TempDir,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        storage: &str,
+        cameras: &str,
+    ) -> Self {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let config = format!(
             "[storage]\npath = \"{}\"\nkeep_free = \"1%\"\n{storage}\n[web]\nlisten = \"127.0.0.1:{port}\"\ntls = \"off\"\n[discovery]\nmdns = false\nonvif = false\n{cameras}",
-            dir.path().join("storage").display()
+            folder.display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        let daemon = Self { child: run(dir.path()), dir, origin: format!("http://127.0.0.1:{port}") };
-        daemon.serves();
-        daemon
+        let child = run(dir.path(), &environment);
+        Self { child, dir, storage: folder.to_owned(), environment, origin: format!("http://127.0.0.1:{port}") }
     }
 
     /// Waits until it serves.
@@ -130,12 +156,12 @@ impl Daemon {
 
     /// Starts it once more, on the same folder and port; it may not serve yet.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(self.dir.path());
+        self.child = run(self.dir.path(), &self.environment);
     }
 
     /// The storage folder.
     pub(crate) fn storage(&self) -> PathBuf {
-        self.dir.path().join("storage")
+        self.storage.clone()
     }
 
     /// Its process.
@@ -183,9 +209,10 @@ impl Drop for Daemon {
     }
 }
 
-fn run(dir: &Path) -> Child {
+fn run(dir: &Path, environment: &[(String, String)]) -> Child {
     let mut command = Command::new(HEARTHWATCH);
     command.args(["run", "--config"]).arg(dir.join("config.toml")).stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.spawn().expect("the daemon starts")
 }
 

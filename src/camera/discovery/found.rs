@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::Url;
 
+use crate::camera::identity::Evidence;
+use crate::camera::onvif::Announcement;
 use crate::config::settings::CameraUrl;
 
 /// The longest name, in characters.
@@ -19,6 +21,8 @@ const MOST_ENTRIES: usize = 32;
 pub enum How {
     /// Announced by mDNS.
     Mdns,
+    /// By ONVIF's WS-Discovery.
+    Onvif,
 }
 
 /// What kind of service was announced.
@@ -53,6 +57,8 @@ pub struct Found {
     pub name: String,
     /// Where it is, within the scope that was browsed.
     pub address: IpAddr,
+    /// Where it may be as well, at most four: shortly after it moved, its old address is still said.
+    pub others: Vec<IpAddr>,
     /// The announced service's port.
     pub port: u16,
     /// What kind of service it announced.
@@ -92,7 +98,46 @@ impl Found {
             name = address.to_string();
         }
         let instance = instance(service, fullname);
-        Some(Self { instance, name, address, port, service, path, sub_path, txt, how: How::Mdns })
+        let others = Vec::new();
+        Some(Self { instance, name, address, others, port, service, path, sub_path, txt, how: How::Mdns })
+    }
+
+    /// From a WS-Discovery message that came from this address. Its path is that of its web service.
+    pub(crate) fn from_onvif(said: Announcement, address: IpAddr) -> Self {
+        let Announcement { uuid, name, hardware, mac, service } = said;
+        let (port, path) = service.unwrap_or((80, "/onvif/device_service".to_owned()));
+        let name = [name, hardware.clone()].into_iter().find(|name| !name.is_empty()).unwrap_or(address.to_string());
+        let pairs = [("hardware", hardware), ("mac", mac.map(|mac| mac.to_string()).unwrap_or_default())];
+        let mut txt: BTreeMap<_, _> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        txt.retain(|_, value| !value.is_empty());
+        txt.insert("uuid".to_owned(), uuid.clone());
+        Self {
+            instance: Self::onvif_instance(&uuid),
+            name,
+            address,
+            others: Vec::new(),
+            port,
+            service: Service::Onvif,
+            path: Some(path),
+            sub_path: None,
+            txt,
+            how: How::Onvif,
+        }
+    }
+
+    /// As in [`Found::instance`], for a device that announces itself by WS-Discovery.
+    pub(crate) fn onvif_instance(uuid: &str) -> String {
+        format!("{uuid}.onvif")
+    }
+
+    /// Whether what it says of itself fits what is pinned: a reason to look there, never a proof.
+    pub fn fits(&self, pinned: &Evidence) -> bool {
+        let uuid =
+            self.txt.get("uuid").is_some_and(|uuid| pinned.uuid.as_deref() == Some(uuid.to_lowercase().as_str()));
+        let mac = self.txt.get("mac").and_then(|mac| mac.parse().ok());
+        let named = self.how == How::Mdns && pinned.instance.as_ref() == Some(&self.instance);
+        let said = pinned.txt.is_some() && Evidence::naming_txt(&self.txt) == pinned.txt;
+        uuid || named || said || (mac.is_some() && mac == pinned.mac)
     }
 
     /// The main stream, if the announcement tells; ONVIF devices must be asked.

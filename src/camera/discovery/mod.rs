@@ -1,4 +1,4 @@
-//! Finding cameras: what the network announces by mDNS, judged and bounded before anybody sees it.
+//! Finding cameras: what the network announces by mDNS and WS-Discovery, judged and bounded before anybody sees it.
 //!
 //! Everything announced is a stranger's claim. A finding is a suggestion to look there, never a reason to send a password:
 //! who answers is verified when a session connects.
@@ -10,11 +10,18 @@ pub use self::catalogue::{Catalogue, MOST_KEPT, MOST_PER_ADDRESS};
 pub use self::found::{Found, How, Service, plain_text};
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SelectAll;
 use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::camera::onvif;
+
+/// The most addresses of one announcement that are looked at.
+const MOST_ADDRESSES: usize = 5;
 
 /// Where is looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +62,65 @@ pub enum DiscoveryError {
     /// The mDNS port or interface cannot be used.
     #[error("cannot listen for mDNS announcements (UDP port 5353); is another program holding the port alone?")]
     Mdns(#[from] mdns_sd::Error),
+    /// The WS-Discovery port cannot be used.
+    #[error("cannot listen for ONVIF announcements (UDP port 3702): {0}")]
+    Onvif(#[source] std::io::Error),
 }
 
-/// Browses by mDNS until `stop`, and tells each change. Repetitions, strangers at public addresses and what exceeds the
-/// bounds of [`Catalogue`] are not told. `on_event` must not block. May be cancelled; the queries then end as well.
+/// By which ways is looked.
+#[derive(Debug, Clone)]
+pub struct Ways {
+    /// By mDNS.
+    pub mdns: bool,
+    /// By ONVIF's WS-Discovery.
+    pub onvif: bool,
+    /// Makes the next question come at once, where there is something to ask.
+    pub again: Arc<Notify>,
+}
+
+/// Browses until `stop`, and tells each change. Repetitions, strangers at public addresses and what exceeds the bounds of
+/// [`Catalogue`] are not told. `on_event` must not block. A way that does not work is logged, and the others go on; an error
+/// comes only if none works. May be cancelled; the queries then end as well.
 pub async fn browse(
     scope: Scope,
+    ways: Ways,
     stop: CancellationToken,
-    mut on_event: impl FnMut(DiscoveryEvent) + Send,
+    on_event: impl FnMut(DiscoveryEvent) + Send,
+) -> Result<(), DiscoveryError> {
+    let told = Mutex::new((Catalogue::default(), on_event));
+    let tell = |event| {
+        let (catalogue, on_event) = &mut *told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = catalogue.apply(event) {
+            on_event(event);
+        }
+    };
+    let by_mdns = async { if ways.mdns { browse_mdns(scope, &stop, tell).await } else { Ok(stop.cancelled().await) } };
+    let by_onvif = async {
+        if !ways.onvif {
+            return Ok(stop.cancelled().await);
+        }
+        onvif::browse(scope, Arc::clone(&ways.again), stop.clone(), tell).await.map_err(DiscoveryError::Onvif)
+    };
+    match tokio::join!(after_a_word(by_mdns), after_a_word(by_onvif)) {
+        (Err(error), Err(_)) => Err(error),
+        (Err(error), _) if !ways.onvif => Err(error),
+        (_, Err(error)) if !ways.mdns => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn after_a_word(way: impl Future<Output = Result<(), DiscoveryError>>) -> Result<(), DiscoveryError> {
+    let ended = way.await;
+    if let Err(error) = &ended {
+        tracing::warn!("{error}");
+    }
+    ended
+}
+
+async fn browse_mdns(
+    scope: Scope,
+    stop: &CancellationToken,
+    mut tell: impl FnMut(DiscoveryEvent),
 ) -> Result<(), DiscoveryError> {
     let daemon = Daemon(ServiceDaemon::new()?);
     if scope == Scope::Loopback {
@@ -74,7 +132,6 @@ pub async fn browse(
     for service in Service::ALL {
         events.push(browse_one(&daemon.0, service)?);
     }
-    let mut catalogue = Catalogue::default();
     loop {
         let next = tokio::select! {
             biased;
@@ -91,8 +148,8 @@ pub async fn browse(
             }
             Some((service, Some(event))) => judge(scope, service, &event),
         };
-        if let Some(event) = event.and_then(|event| catalogue.apply(event)) {
-            on_event(event);
+        if let Some(event) = event {
+            tell(event);
         }
     }
 }
@@ -120,11 +177,12 @@ fn judge(scope: Scope, service: Service, event: &ServiceEvent) -> Option<Discove
 fn read(scope: Scope, service: Service, resolved: &ResolvedService) -> Option<Found> {
     let addresses = resolved.get_addresses().iter().map(mdns_sd::ScopedIp::to_ip_addr);
     // IPv4 sorts before IPv6, and a private address (10., 172.16., 192.168.) is better than a link-local one.
-    let address = addresses
-        .filter(|address| scope.allows(*address))
-        .min_by_key(|address| (matches!(address, IpAddr::V4(v4) if v4.is_link_local()), *address))?;
+    let mut allowed: Vec<_> = addresses.filter(|address| scope.allows(*address)).take(MOST_ADDRESSES).collect();
+    allowed.sort_by_key(|address| (matches!(address, IpAddr::V4(v4) if v4.is_link_local()), *address));
+    let (address, others) = allowed.split_first()?;
     let txt = resolved.get_properties().iter().map(|property| (property.key(), property.val_str()));
-    Found::from_mdns(service, resolved.get_fullname(), address, resolved.get_port(), txt)
+    let found = Found::from_mdns(service, resolved.get_fullname(), *address, resolved.get_port(), txt)?;
+    Some(Found { others: others.to_vec(), ..found })
 }
 
 /// Ends the library's thread when nobody browses any more.
@@ -140,7 +198,6 @@ impl Drop for Daemon {
 mod tests {
     use super::*;
     use mdns_sd::ServiceInfo;
-    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     #[test]
@@ -190,7 +247,8 @@ mod tests {
                 events.lock().expect("no panic").push(event);
             }
         };
-        let browsing = browse(Scope::Loopback, stop, on_event);
+        let ways = Ways { mdns: true, onvif: false, again: Arc::default() };
+        let browsing = browse(Scope::Loopback, ways, stop, on_event);
         tokio::time::timeout(Duration::from_secs(20), browsing).await.expect("in time").expect("it browses");
         let events = events.lock().expect("no panic");
         let [DiscoveryEvent::Found(found), DiscoveryEvent::Lost { instance }] = &events[..] else {

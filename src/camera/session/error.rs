@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::camera::packet::Absence;
+
 /// Why there is no stream. Each message is one sentence that is shown to the household as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
@@ -59,6 +61,22 @@ pub enum CameraError {
         /// Where it points.
         to: String,
     },
+    /// Whoever answered is not the camera that was set up, or nobody can tell that it is.
+    #[error("Expected {expected}, but {found} answered. Nothing is recorded from it.")]
+    NotTheCamera {
+        /// What was pinned.
+        expected: String,
+        /// What answered.
+        found: String,
+    },
+    /// Its address is none of a household.
+    #[error(
+        "{address} is not an address of this household, so nothing was sent there; if that is right, write outside_lan = true."
+    )]
+    OutsideLan {
+        /// Where its name leads.
+        address: std::net::IpAddr,
+    },
     /// It sends what cannot be recorded.
     #[error("The camera sends {codec}, which cannot be recorded; set it to H.264 or H.265.")]
     UnsupportedCodec {
@@ -95,6 +113,35 @@ impl CameraError {
     /// Whether asking again soon could do harm: cameras lock accounts after a few wrong passwords.
     pub(crate) fn needs_patience(&self) -> bool {
         matches!(self, Self::WrongPassword)
+    }
+
+    /// Whether somebody who sees the camera makes another attempt worth while.
+    pub(crate) fn is_worth_hurrying(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::Stalled { .. }
+                | Self::Ended
+                | Self::NotTheCamera { .. }
+        )
+    }
+
+    /// What it is to the account of missing footage.
+    pub(crate) fn absence(&self) -> Absence {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Busy { .. } | Self::Ended => Absence::Unreachable,
+            Self::Stalled { .. } => Absence::Stalled,
+            Self::NeedsPassword | Self::WrongPassword | Self::OnlyBasic | Self::AsksLate => Absence::WrongPassword,
+            Self::NoSuchStream { .. }
+            | Self::UnsupportedCodec { .. }
+            | Self::NoTransport
+            | Self::NoKeyFrame { .. }
+            | Self::Protocol { .. } => Absence::BadStream,
+            Self::NotRtsp { .. } | Self::Elsewhere { .. } | Self::NotTheCamera { .. } | Self::OutsideLan { .. } => {
+                Absence::Refused
+            }
+        }
     }
 }
 

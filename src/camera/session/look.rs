@@ -4,12 +4,21 @@
 //! included, and does not show it. A camera that asks by digest here and by Basic a moment later would still get the
 //! password in clear text; it would have to be made for that.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use http_auth::PasswordClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use url::Url;
 
+use crate::camera::discovery::plain_text;
+use crate::camera::identity::Asks;
 use crate::camera::session::error::{CameraError, first_line, of_status};
+
+/// How long a machine on the same network may take to open a connection: it needs milliseconds.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// The longest answer that is read, headers only.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -23,29 +32,67 @@ pub(crate) enum Challenge {
     Digest,
 }
 
-/// Asks the camera at `url` for its stream, without credentials. Has no time limit of its own; may be cancelled.
-///
-/// The connection comes back with the answer, to be kept until another one stands: a server that has just begun to
-/// prepare its stream for us would stop that, and refuse the next who asks meanwhile (GStreamer does).
-pub(crate) async fn ask(url: &Url) -> Result<(Challenge, TcpStream), CameraError> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().unwrap_or(554);
-    let unreachable =
-        |error: std::io::Error| CameraError::Unreachable { host: format!("{host}:{port}"), reason: reason(&error) };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut stream = TcpStream::connect((bare, port)).await.map_err(unreachable)?;
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What it can do: costs it nothing, and says nothing of passwords.
+    Options,
+    /// What its stream is.
+    Describe,
+}
+
+/// What came back, and the connection it came on.
+pub(crate) struct Answer {
+    head: Vec<u8>,
+    host: String,
+    path: String,
+    /// Since the connection was begun.
+    pub(crate) connected_for: Duration,
+    /// To be kept until another one stands: a server that has just begun to prepare its stream for us would stop that, and
+    /// refuse the next who asks meanwhile (GStreamer does).
+    pub(crate) connection: TcpStream,
+}
+
+impl Answer {
+    /// How it would have our password.
+    pub(crate) fn challenge(&self) -> Result<Challenge, CameraError> {
+        read_answer(&self.head, &self.host, &self.path).map(|(challenge, _)| challenge)
+    }
+
+    /// The same as evidence of who it is; `None` if it did not come to that.
+    pub(crate) fn asks(&self) -> Option<Asks> {
+        match read_answer(&self.head, &self.host, &self.path) {
+            Ok((_, asks)) => Some(asks),
+            Err(CameraError::OnlyBasic) => Some(Asks::Basic),
+            Err(_) => None,
+        }
+    }
+}
+
+/// Asks the camera at `address` about `url`, without credentials. May be cancelled.
+pub(crate) async fn ask(url: &Url, address: SocketAddr, question: Question) -> Result<Answer, CameraError> {
+    let (host, begun) = (address.to_string(), Instant::now());
+    let unreachable = |error: std::io::Error| CameraError::Unreachable { host: host.clone(), reason: reason(&error) };
+    // A kernel that remembers who had this address before knocks there for many seconds; another attempt asks anew.
+    let silent = |_| CameraError::Silent { host: host.clone(), after: CONNECT_LIMIT };
+    let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address));
+    let mut connection = connecting.await.map_err(silent)?.map_err(unreachable)?;
     let mut target = url.clone();
     target.set_fragment(None);
+    let method = match question {
+        Question::Options => "OPTIONS",
+        Question::Describe => "DESCRIBE",
+    };
     let request = format!(
-        "DESCRIBE {target} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: {}\r\nAccept: application/sdp\r\n\r\n",
+        "{method} {target} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: {}\r\nAccept: application/sdp\r\n\r\n",
         crate::camera::session::USER_AGENT
     );
     // A peer that hangs up at once may have answered before; only what can be read counts.
-    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = connection.write_all(request.as_bytes()).await;
     let mut head = Vec::new();
     let mut chunk = [0; 2048];
     loop {
-        match stream.read(&mut chunk).await {
+        match connection.read(&mut chunk).await {
             Ok(0) | Err(_) => break,
             Ok(length) => head.extend_from_slice(&chunk[..length]),
         }
@@ -53,7 +100,7 @@ pub(crate) async fn ask(url: &Url) -> Result<(Challenge, TcpStream), CameraError
             break;
         }
     }
-    Ok((read_answer(&head, &format!("{host}:{port}"), url.path())?, stream))
+    Ok(Answer { head, host, path: url.path().to_owned(), connected_for: begun.elapsed(), connection })
 }
 
 /// What an I/O error means to somebody who has never heard of errno.
@@ -78,7 +125,7 @@ fn could_be_rtsp(bytes: &[u8]) -> bool {
 }
 
 /// Judges the answer's head. Pure.
-fn read_answer(bytes: &[u8], host: &str, path: &str) -> Result<Challenge, CameraError> {
+fn read_answer(bytes: &[u8], host: &str, path: &str) -> Result<(Challenge, Asks), CameraError> {
     if bytes.is_empty() {
         return Err(CameraError::Ended);
     }
@@ -113,11 +160,11 @@ fn read_answer(bytes: &[u8], host: &str, path: &str) -> Result<Challenge, Camera
         values.join(", ")
     };
     match status {
-        200..=299 => Ok(Challenge::None),
+        200..=299 => Ok((Challenge::None, Asks::Nothing)),
         300..=399 => Err(CameraError::Elsewhere { to: first_line(&header("location")) }),
         // Read by the same code as the RTSP library's, so that it cannot choose another answer than is expected here.
         401 => match PasswordClient::try_from(header("www-authenticate").as_str()) {
-            Ok(PasswordClient::Digest(_)) => Ok(Challenge::Digest),
+            Ok(PasswordClient::Digest(digest)) => Ok((Challenge::Digest, Asks::Digest(plain_text(digest.realm())))),
             Ok(_) => Err(CameraError::OnlyBasic),
             Err(_) => Err(not_understood("it asks for a password, but not in which way")),
         },
@@ -132,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(answer: &str) -> Result<Challenge, CameraError> {
-        read_answer(answer.as_bytes(), "192.168.1.20:554", "/main")
+        read_answer(answer.as_bytes(), "192.168.1.20:554", "/main").map(|(challenge, _)| challenge)
     }
 
     #[test]

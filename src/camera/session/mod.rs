@@ -8,11 +8,14 @@ mod look;
 mod machine;
 mod meter;
 mod parameters;
+mod recognise;
 mod rtsp;
 mod source;
 
 pub use self::error::CameraError;
+pub use self::recognise::recognise;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,7 +26,8 @@ use self::error::Trouble;
 use self::machine::{Action, Input, Machine};
 use self::meter::Meter;
 use self::source::{Frame, Frames, Source};
-use crate::camera::packet::{Packet, Track};
+use crate::camera::identity::Judge;
+use crate::camera::packet::{Absent, Delivery, Packet, Track};
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{CameraUrl, Credentials, Transport};
 use crate::units::{CameraId, Clock};
@@ -36,6 +40,9 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// How long pictures may come without one to begin with. A new connection makes most cameras send one.
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a stream must have been silent to be given up as soon as the camera is seen elsewhere or anew.
+pub const SILENCE: Duration = Duration::from_secs(3);
 
 /// Which stream, and how to get at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +57,24 @@ pub struct Target {
     pub transport: Transport,
     /// Whether sound is wanted.
     pub audio: bool,
+    /// What its pictures are for.
+    pub purpose: Purpose,
 }
 
-/// Runs one stream until `stop`: connects, hands each packet to `sink`, and connects again with growing waits.
+/// What a stream's pictures are for, which decides how they may be coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be recorded and shown: H.264 or H.265.
+    Record,
+    /// To be watched for motion, and shown where a browser can: Motion JPEG as well.
+    Watch,
+}
+
+/// Runs one stream until `stop`: connects, hands each packet to `sink`, tells it when and why none comes, and connects again
+/// with growing waits.
 ///
+/// `judge` is asked on each connection, before a password is sent and before a picture is handed on; whom it refuses gets
+/// neither.
 /// `sink` must not block: the camera waits meanwhile. Each session begins with a key frame, sound included; what comes
 /// before it is of no use to anybody. So does the video after something that could not be understood. A camera whose
 /// sound or pictures were merely lost on the way is handed on as it is, with `lost_before`.
@@ -61,18 +82,27 @@ pub struct Target {
 /// seconds, which the camera gets to take our leave; it must run within a tokio runtime with timers and I/O.
 pub async fn run(
     target: Target,
+    judge: Arc<dyn Judge>,
     clock: Clock,
     stop: CancellationToken,
     status: watch::Sender<StreamStatus>,
-    sink: impl FnMut(Packet) + Send,
+    sink: impl FnMut(Delivery) + Send,
 ) {
     let host = format!("{}:{}", target.url.host(), target.url.port());
     let camera = target.camera.clone();
-    let source = rtsp::Rtsp::new(target);
+    let hurry = judge.hurry();
+    let source = rtsp::Rtsp::new(target, judge);
     let random = || getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX));
-    Driver { camera, host, clock, stop, status, sink, random, machine: Machine::new(), opened: 0, skipped: 0 }
+    Driver { camera, host, clock, stop, status, sink, random, hurry, machine: Machine::new(), opened: 0, skipped: 0 }
         .run(source)
         .await;
+}
+
+/// When somebody saw the camera; never, if nobody looks.
+async fn seen(hurry: &mut watch::Receiver<u64>) {
+    if hurry.changed().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// Carries out what the machine decides.
@@ -84,6 +114,8 @@ struct Driver<S, R> {
     status: watch::Sender<StreamStatus>,
     sink: S,
     random: R,
+    /// Somebody saw the camera.
+    hurry: watch::Receiver<u64>,
     machine: Machine,
     opened: u64,
     /// Packets of no use since the last picture that was handed on.
@@ -96,7 +128,7 @@ enum Over {
     Failed(CameraError),
 }
 
-impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
+impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
     async fn run<T: Source>(mut self, mut source: T) {
         loop {
             self.tell(Link::Connecting);
@@ -111,16 +143,24 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             } else {
                 tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
             }
-            let until = self.clock.now().plus(wait);
+            let (noticed, noticed_monotonic) = (self.clock.now(), self.clock.monotonic());
+            (self.sink)(Delivery::Absent(Absent { why: error.absence(), noticed, noticed_monotonic }));
+            let until = noticed.plus(wait);
             self.status.send_modify(|status| {
                 status.error = told;
                 (status.pictures_per_second, status.kbit_s) = (0.0, 0.0);
             });
-            self.tell(Link::Waiting { until });
+            self.tell(match &error {
+                CameraError::NotTheCamera { expected, found } => {
+                    Link::Refused { expected: expected.clone(), found: found.clone() }
+                }
+                _ => Link::Waiting { until },
+            });
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
+                () = seen(&mut self.hurry), if error.is_worth_hurrying() => {}
             }
             self.step(Input::Waited);
         }
@@ -188,6 +228,9 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         let mut meter = Meter::default();
         let mut deadline = Instant::now() + self.machine.limit();
         let mut key_deadline = Instant::now() + KEY_FRAME_LIMIT;
+        let mut hurry = self.hurry.clone();
+        hurry.mark_unchanged();
+        let mut newest = Instant::now();
         let mut tell = tokio::time::interval(TELL);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -200,6 +243,13 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
                 _ = tell.tick() => {
                     self.tell_rates(&mut meter);
+                    continue;
+                }
+                () = seen(&mut hurry) => {
+                    // It takes new connections, but on this one nothing comes: it has started anew and forgotten us.
+                    if newest.elapsed() >= SILENCE {
+                        return Over::Failed(CameraError::Stalled { after: newest.elapsed() });
+                    }
                     continue;
                 }
             };
@@ -218,7 +268,8 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
             };
             if frame.track == Track::Video && frame.parameters.is_some() {
-                deadline = Instant::now() + self.machine.limit();
+                newest = Instant::now();
+                deadline = newest + self.machine.limit();
                 if self.step(Input::Picture) == Action::Celebrate {
                     self.celebrate(session);
                 }
@@ -270,7 +321,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 !known
             });
         }
-        (self.sink)(Packet {
+        (self.sink)(Delivery::Packet(Packet {
             parameters,
             session,
             track: frame.track,
@@ -280,7 +331,7 @@ impl<S: FnMut(Packet) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             is_key: frame.is_key,
             lost_before,
             data: frame.data,
-        });
+        }));
         true
     }
 

@@ -9,11 +9,12 @@ use crate::camera::session::error::CameraError;
 /// No camera's parameter set is longer; one that is would only fill memory.
 const LONGEST_SET: usize = 4096;
 
-/// A video track that can be recorded.
+/// A video track that can be recorded, or watched at least.
 pub(crate) fn video(parameters: &retina::codec::VideoParameters) -> Result<VideoParameters, CameraError> {
     let (codec, sets): (_, Vec<&[u8]>) = match parameters.codec_params() {
         VideoParametersCodec::H264 { sps, pps } => (VideoCodec::H264, vec![sps, pps]),
         VideoParametersCodec::H265 { vps, sps, pps } => (VideoCodec::H265, vec![vps, sps, pps]),
+        VideoParametersCodec::Jpeg => (VideoCodec::Jpeg, Vec::new()),
         _ => return Err(CameraError::UnsupportedCodec { codec: parameters.rfc6381_codec().to_owned() }),
     };
     let protocol = |detail: &str| CameraError::Protocol { detail: detail.to_owned() };

@@ -1,7 +1,7 @@
 //! The source that speaks RTSP, built on retina.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -13,14 +13,17 @@ use retina::client::{
     SetupOptions, UnknownRtcpSsrcPolicy,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef};
+use tokio::time::Instant;
 use url::Url;
 
+use crate::camera::identity::{Evidence, Judge, StreamShape, Verdict, neighbour};
+use crate::camera::onvif;
 use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
-use crate::camera::session::Target;
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
-use crate::camera::session::look::{self, Challenge};
+use crate::camera::session::look::{self, Challenge, Question};
 use crate::camera::session::parameters;
 use crate::camera::session::source::{Frame, Frames, Source};
+use crate::camera::session::{Purpose, Target};
 use crate::config::settings::Transport;
 use crate::units::MediaTicks;
 
@@ -30,18 +33,96 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// One camera's RTSP server.
 pub(crate) struct Rtsp {
     target: Target,
+    judge: Arc<dyn Judge>,
+    /// Who answered, as far as it is known; of this connection.
+    known: Known,
     challenge: Challenge,
     /// It has a password of ours but did not ask for it; then it is not looked at before each connection.
     asks_nothing: bool,
     described: Option<Session<Described>>,
+    /// When the connection that the pictures come on was begun.
+    opened: Instant,
     group: Arc<SessionGroup>,
+}
+
+/// Who answered, and where.
+struct Known {
+    address: SocketAddr,
+    evidence: Evidence,
+}
+
+impl Known {
+    fn nobody() -> Self {
+        Self { address: SocketAddr::from(([0, 0, 0, 0], 0)), evidence: Evidence::default() }
+    }
 }
 
 impl Rtsp {
     /// Nothing is sent yet.
-    pub(crate) fn new(target: Target) -> Self {
+    pub(crate) fn new(target: Target, judge: Arc<dyn Judge>) -> Self {
         let group = group_of(&format!("{}:{}", target.url.host(), target.url.port()));
-        Self { target, challenge: Challenge::None, asks_nothing: false, described: None, group }
+        Self {
+            target,
+            judge,
+            known: Known::nobody(),
+            challenge: Challenge::None,
+            asks_nothing: false,
+            described: None,
+            opened: Instant::now(),
+            group,
+        }
+    }
+
+    /// Where the camera is: one address, used for everything until the next attempt, so that a name cannot lead elsewhere
+    /// between the look and the password.
+    async fn resolve(&self) -> Result<SocketAddr, CameraError> {
+        let (host, port) = (self.target.url.host(), self.target.url.port());
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let unknown = || CameraError::Unreachable {
+            host: format!("{host}:{port}"),
+            reason: "no address is known for this name".to_owned(),
+        };
+        let found = tokio::net::lookup_host((bare, port)).await.map_err(|_| unknown())?;
+        let found: Vec<_> = found.collect();
+        let first = found.first().ok_or_else(unknown)?;
+        let allowed = found.iter().find(|address| self.judge.allows(address.ip()));
+        allowed.copied().ok_or(CameraError::OutsideLan { address: first.ip() })
+    }
+
+    /// The configured URL at the address that was looked at.
+    fn url(&self) -> Url {
+        let mut url = self.target.url.as_url().clone();
+        // An RTSP URL can have any host.
+        let _ = url.set_ip_host(self.known.address.ip());
+        url
+    }
+
+    /// Refuses whoever is not the camera.
+    fn check(&self) -> Result<(), CameraError> {
+        match self.judge.judge(&self.known.evidence, self.known.address.ip()) {
+            Verdict::Refused { expected, found } => Err(CameraError::NotTheCamera { expected, found }),
+            Verdict::Weak { why } => {
+                tracing::debug!(camera = %self.target.camera, why, "it is not certain which camera this is");
+                Ok(())
+            }
+            Verdict::Same => Ok(()),
+        }
+    }
+
+    /// The connection that the pictures come on is another one than that which was looked at; between the two the address
+    /// may have changed hands. The card that answered to both is one.
+    fn check_again(&self, connected_for: Duration) -> Result<(), CameraError> {
+        let Some(before) = self.known.evidence.mac else { return Ok(()) };
+        match neighbour::card_behind(self.known.address.ip(), connected_for) {
+            Some(now) if now == before => Ok(()),
+            now => Err(CameraError::NotTheCamera {
+                expected: format!("the device with MAC address {before}"),
+                found: now.map_or_else(
+                    || "one whose MAC address cannot be seen any more".to_owned(),
+                    |now| format!("one with MAC address {now}"),
+                ),
+            }),
+        }
     }
 
     fn path(&self) -> &str {
@@ -76,7 +157,7 @@ impl Rtsp {
     /// Sets one track up: the configured way first, over UDP where the camera will not have TCP.
     async fn set_up(&self, session: &mut Session<Described>, track: usize) -> Result<(), CameraError> {
         if let Some(control) = session.streams()[track].control().cloned() {
-            self.same_machine(&control).await?;
+            self.same_machine(&control)?;
         }
         let options = |transport| SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4);
         let udp = || retina::client::Transport::Udp(retina::client::UdpTransportOptions::default());
@@ -92,8 +173,8 @@ impl Rtsp {
 
     /// A stream's URL that names another machine is a trick or a fault; either way not ours to follow. A camera that was
     /// asked by its name may answer with its address.
-    async fn same_machine(&self, control: &Url) -> Result<(), CameraError> {
-        let (host, port) = (self.target.url.host(), self.target.url.port());
+    fn same_machine(&self, control: &Url) -> Result<(), CameraError> {
+        let host = self.target.url.host();
         let theirs = control.host_str().unwrap_or_default();
         let elsewhere = || CameraError::Elsewhere { to: first_line(theirs) };
         if control.scheme() != "rtsp" {
@@ -103,8 +184,7 @@ impl Rtsp {
             return Ok(());
         }
         let address: IpAddr = theirs.trim_matches(['[', ']']).parse().map_err(|_| elsewhere())?;
-        let mut known = tokio::net::lookup_host((host, port)).await.map_err(|_| elsewhere())?;
-        if known.any(|known| known.ip() == address) { Ok(()) } else { Err(elsewhere()) }
+        if address == self.known.address.ip() { Ok(()) } else { Err(elsewhere()) }
     }
 }
 
@@ -134,23 +214,45 @@ impl Source for Rtsp {
 
     async fn ask(&mut self) -> Result<(), CameraError> {
         self.described = None;
-        leave(&self.group).await;
         self.challenge = Challenge::None;
-        let url = self.target.url.as_url();
-        let mut first_connection = None;
-        if self.target.credentials.is_some() && !self.asks_nothing {
-            let (challenge, connection) = look::ask(url).await?;
-            self.challenge = challenge;
-            self.asks_nothing = challenge == Challenge::None;
-            first_connection = Some(connection).filter(|_| self.asks_nothing);
+        let address = self.resolve().await?;
+        self.known = Known { address, evidence: Evidence::default() };
+        leave(&self.group).await;
+        let url = self.url();
+        let question = if self.target.credentials.is_some() && !self.asks_nothing {
+            Question::Describe
+        } else {
+            Question::Options
+        };
+        let answer = look::ask(&url, address, question).await?;
+        self.known.evidence.mac = neighbour::card_behind(address.ip(), answer.connected_for);
+        if question == Question::Describe {
+            self.known.evidence.asks = answer.asks();
         }
+        if self.judge.wants_uuid() {
+            self.known.evidence.uuid = onvif::ask_id(address.ip()).await;
+        }
+        // Who it is comes before what it says: a stranger's complaint is none of the camera's.
+        self.check()?;
+        let mut first_connection = None;
+        if question == Question::Describe {
+            self.challenge = answer.challenge()?;
+            self.asks_nothing = self.challenge == Challenge::None;
+            first_connection = Some(answer.connection).filter(|_| self.asks_nothing);
+        }
+        self.opened = Instant::now();
         let described = Session::describe(url.clone(), self.options()).await;
         drop(first_connection);
         match described {
-            Ok(session) => self.described = Some(session),
+            Ok(session) => {
+                let shape = StreamShape::of(session.sdp());
+                self.known.evidence.streams.insert(first_line(self.path()), shape);
+                self.check()?;
+                self.described = Some(session);
+            }
             Err(error) if error.status_code().is_none_or(|status| (300..400).contains(&status)) => {
                 // The library's words are for programmers: see who is there, to tell it to the household.
-                look::ask(url).await?;
+                look::ask(&url, address, Question::Describe).await?.challenge()?;
                 return Err(self.lost(&error));
             }
             Err(error) => {
@@ -176,6 +278,7 @@ impl Source for Rtsp {
             .initial_timestamp(InitialTimestampPolicy::Permissive)
             .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
         let session = session.play(options).await.map_err(|error| self.lost(&error))?;
+        self.check_again(self.opened.elapsed())?;
         let demuxed = session.demuxed().map_err(|error| self.lost(&error))?;
         let path = self.path().to_owned();
         let group = Arc::clone(&self.group);
@@ -183,7 +286,7 @@ impl Source for Rtsp {
     }
 }
 
-/// Which of a camera's tracks are recorded.
+/// Which of a camera's tracks are used.
 struct Tracks {
     video: usize,
     audio: Option<(usize, AudioParameters)>,
@@ -191,8 +294,12 @@ struct Tracks {
 
 fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, CameraError> {
     let streams = session.streams();
-    let recordable = |name: &str| matches!(name, "h264" | "h265");
-    let video = streams.iter().position(|stream| stream.media() == "video" && recordable(stream.encoding_name()));
+    let usable = |name: &str| match name {
+        "h264" | "h265" => true,
+        "jpeg" => target.purpose == Purpose::Watch,
+        _ => false,
+    };
+    let video = streams.iter().position(|stream| stream.media() == "video" && usable(stream.encoding_name()));
     let Some(video) = video else {
         let codec = streams.iter().find(|stream| stream.media() == "video").map(retina::client::Stream::encoding_name);
         let codec = first_line(codec.unwrap_or("no pictures"));
@@ -266,6 +373,7 @@ fn begins(codec: VideoCodec, data: &[u8]) -> bool {
     let header_len = match codec {
         VideoCodec::H264 => 1,
         VideoCodec::H265 => 2,
+        VideoCodec::Jpeg => return data.starts_with(&[0xff, 0xd8]),
     };
     first_slice(codec, data).and_then(|slice| slice.get(header_len)).is_some_and(|byte| byte & 0x80 != 0)
 }
@@ -287,6 +395,7 @@ fn first_slice(codec: VideoCodec, data: &[u8]) -> Option<&[u8]> {
         let is_slice = match codec {
             VideoCodec::H264 => (1..=5).contains(&(header & 31)),
             VideoCodec::H265 => (header >> 1 & 63) < 32,
+            VideoCodec::Jpeg => return None,
         };
         if is_slice {
             return Some(unit);
@@ -337,6 +446,7 @@ impl Frames for Playing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::identity::Anybody;
     use proptest::prelude::*;
 
     #[test]
@@ -367,16 +477,18 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_stream_is_followed_to_the_camera_s_own_address_only() {
+    #[test]
+    fn a_stream_is_followed_to_the_camera_s_own_address_only() {
         let target = |url: &str| Target {
             camera: "porch".parse().expect("an id"),
             url: url.parse().expect("a camera URL"),
             credentials: None,
             transport: Transport::Tcp,
             audio: false,
+            purpose: Purpose::Record,
         };
-        let source = Rtsp::new(target("rtsp://localhost:8554/main"));
+        let mut source = Rtsp::new(target("rtsp://localhost:8554/main"), Arc::new(Anybody));
+        source.known.address = ([127, 0, 0, 1], 8554).into();
         for (control, same) in [
             ("rtsp://LOCALHOST/track1", true),
             ("rtsp://127.0.0.1:8554/track1", true),
@@ -385,7 +497,7 @@ mod tests {
             ("http://localhost/track1", false),
         ] {
             let control = Url::parse(control).expect("a URL");
-            assert_eq!(source.same_machine(&control).await.is_ok(), same, "{control}");
+            assert_eq!(source.same_machine(&control).is_ok(), same, "{control}");
         }
     }
 

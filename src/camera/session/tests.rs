@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::*;
-use crate::camera::packet::{StreamParameters, VideoCodec, VideoParameters};
+use crate::camera::packet::{Absence, StreamParameters, VideoCodec, VideoParameters};
 use crate::units::{MediaTicks, SimulatedClock, UtcMicros};
 
 /// What the scripted camera does next.
@@ -111,6 +111,7 @@ fn parameters() -> Arc<StreamParameters> {
 
 struct Seen {
     packets: Vec<Packet>,
+    absences: Vec<Absence>,
     statuses: Vec<(Link, Option<String>)>,
     last: StreamStatus,
     asked: usize,
@@ -129,15 +130,16 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
     let clock = simulated.clock();
     let (status, mut watched) = watch::channel(StreamStatus::new(clock.now()));
     let stop = CancellationToken::new();
-    let packets = Mutex::new(Vec::new());
+    let delivered = Mutex::new(Vec::new());
     let driver = Driver {
         camera: "porch".parse().expect("an id"),
         host: "192.168.1.20:554".to_owned(),
         clock,
         stop: stop.clone(),
         status,
-        sink: |packet| packets.lock().expect("no panic").push(packet),
+        sink: |delivery| delivered.lock().expect("no panic").push(delivery),
         random: || 1.0,
+        hurry: watch::channel(0).1,
         machine: Machine::new(),
         opened: 0,
         skipped: 0,
@@ -159,7 +161,14 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
     };
     let ((), (statuses, last), ()) = tokio::join!(driver.run(source), statuses, stopper);
     let asked = asked.lock().expect("no panic").len();
-    Seen { packets: packets.into_inner().expect("no panic"), statuses, last, asked }
+    let (mut packets, mut absences) = (Vec::new(), Vec::new());
+    for delivery in delivered.into_inner().expect("no panic") {
+        match delivery {
+            Delivery::Packet(packet) => packets.push(packet),
+            Delivery::Absent(absent) => absences.push(absent.why),
+        }
+    }
+    Seen { packets, absences, statuses, last, asked }
 }
 
 fn names(seen: &Seen) -> Vec<&'static str> {
@@ -196,6 +205,7 @@ async fn a_lost_connection_is_made_again_and_counts_as_another_session() {
     assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(seen.last.reconnects, 1);
     assert_eq!(seen.last.error, None);
+    assert_eq!(seen.absences, [Absence::Unreachable, Absence::Unreachable]);
     assert_eq!(
         names(&seen),
         [
@@ -221,6 +231,7 @@ async fn a_camera_that_stops_sending_is_asked_again_after_ten_seconds() {
     assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 0, 1]);
     let told = seen.statuses.iter().filter_map(|(_, error)| error.as_deref());
     assert_eq!(told.collect::<Vec<_>>().first(), Some(&"The camera stopped sending pictures 10 s ago."));
+    assert_eq!(seen.absences.first(), Some(&Absence::Stalled));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,6 +241,7 @@ async fn a_camera_without_key_frames_is_connected_anew_and_told() {
     assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 1]);
     let told = seen.statuses.iter().find_map(|(_, error)| error.as_deref());
     assert_eq!(told, Some("The camera sent no key frame for 60 s, so nothing can be recorded."));
+    assert_eq!(seen.absences, [Absence::BadStream]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,6 +259,7 @@ async fn a_refused_password_is_not_hammered() {
     let seen = run_script((0..9).map(|_| refused()).collect(), Duration::from_secs(600)).await;
     assert_eq!(seen.asked, 4);
     assert_eq!(seen.last.error.as_deref(), Some("The camera refused the user name or password."));
+    assert_eq!(seen.absences[..4], [Absence::WrongPassword; 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ fn event(n: u8, whose: &str, start: i64, end: Option<i64>) -> MotionEvent {
         peak: 0.5,
         zones: vec!["path".to_owned(), "\"quoted\"".to_owned()],
         thumbnail: None,
+        preview: None,
     }
 }
 
@@ -45,6 +46,7 @@ fn an_event_grows_and_keeps_what_the_household_made_of_it() {
         kept: true,
         note: "the fox".to_owned(),
         has_thumbnail: true,
+        has_preview: false,
     };
     assert_eq!(by_id(&tx, id(1)), Ok(Some(row.clone())));
     assert_eq!(set(&tx, id(1), None, Some(String::new())), Ok(true));
@@ -102,7 +104,7 @@ fn a_removed_event_leaves_its_thumbnail_as_garbage() {
     assert_eq!(pending.len(), 1);
     assert_eq!(
         (&pending[0].camera, &pending[0].what),
-        (&camera("porch"), &garbage::Garbage::Thumbnail { event: id(1) })
+        (&camera("porch"), &garbage::Garbage::Pictures { event: id(1) })
     );
     assert_eq!(list(&tx, &all_of(&["porch"])), Ok(vec![]));
 }
@@ -119,7 +121,7 @@ fn an_event_removed_while_it_went_on_does_not_come_back() {
     }
     assert_eq!(by_id(&tx, id(1)), Ok(None));
     let waiting: Vec<_> = garbage::pending(&tx, 9).unwrap().into_iter().map(|row| row.what).collect();
-    assert_eq!(waiting, [garbage::Garbage::Thumbnail { event: id(1) }]);
+    assert_eq!(waiting, [garbage::Garbage::Pictures { event: id(1) }]);
     assert_eq!(end_open(&tx, UtcMicros(9)), Ok(0));
     assert_eq!(upsert(&tx, &event(1, "porch", 5, None)), Ok(true), "the list does not grow for ever");
 }

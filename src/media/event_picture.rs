@@ -1,4 +1,4 @@
-//! The picture of an event.
+//! The pictures of an event.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -6,22 +6,22 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use crate::access::{Right, Viewable};
-use crate::disk::Footage;
+use crate::disk::{EventPicture, Footage};
 use crate::index::events::EventRow;
 use crate::media::{MediaError, needs};
 
 /// A JPEG, if it says itself that it is this camera's and this event's; takes a proof of [`Right::History`].
-pub async fn read(event: &Viewable<EventRow>, footage: &Footage) -> Result<Bytes, MediaError> {
+pub async fn read(event: &Viewable<EventRow>, picture: EventPicture, footage: &Footage) -> Result<Bytes, MediaError> {
     needs(event, &[Right::History])?;
     let (camera, id, footage) = (event.camera().clone(), event.get().id, footage.clone());
-    let path = || PathBuf::from(format!("the thumbnail of event {id}"));
+    let path = || PathBuf::from(format!("the {} of event {id}", picture.name()));
     let io = |source| MediaError::Io { path: path(), source };
-    let read = tokio::task::spawn_blocking(move || footage.read_thumbnail(&camera, id)).await;
+    let read = tokio::task::spawn_blocking(move || footage.read_picture(&camera, id, picture)).await;
     match read.map_err(|broken| io(broken.into()))? {
         Ok(jpeg) => Ok(jpeg.into()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(MediaError::Gone),
         Err(error) if error.kind() == ErrorKind::InvalidData => {
-            tracing::error!(camera = event.camera().as_str(), event = %id, %error, "a thumbnail is not shown");
+            tracing::error!(camera = event.camera().as_str(), event = %id, picture = picture.name(), %error, "a picture is not shown");
             Err(MediaError::WrongCamera)
         }
         Err(error) => Err(io(error)),
@@ -48,6 +48,7 @@ mod tests {
             kept: false,
             note: String::new(),
             has_thumbnail: true,
+            has_preview: false,
         };
         proof.narrow(row).expect("the same camera")
     }
@@ -56,18 +57,24 @@ mod tests {
     async fn a_thumbnail_is_shown_for_its_own_event_only() {
         let storage = Storage::new();
         let proof = storage.household.proof("porch", Right::History);
-        assert!(matches!(read(&event(&proof), &storage.footage).await, Err(MediaError::Gone)));
+        assert!(matches!(read(&event(&proof), EventPicture::Thumbnail, &storage.footage).await, Err(MediaError::Gone)));
         let number = event(&proof).get().id;
-        storage.footage.write_thumbnail(&id("porch"), number, &JPEG).expect("written");
-        let shown = read(&event(&proof), &storage.footage).await.expect("a picture");
+        storage.footage.write_picture(&id("porch"), number, EventPicture::Thumbnail, &JPEG).expect("written");
+        let shown = read(&event(&proof), EventPicture::Thumbnail, &storage.footage).await.expect("a picture");
         assert!(shown.starts_with(&JPEG[..2]) && shown.ends_with(&JPEG[2..]));
         let live = storage.household.proof("porch", Right::Live);
-        assert!(matches!(read(&event(&live), &storage.footage).await, Err(MediaError::WrongRight(_))));
+        assert!(matches!(
+            read(&event(&live), EventPicture::Thumbnail, &storage.footage).await,
+            Err(MediaError::WrongRight(_))
+        ));
 
         // Another camera's picture in its place.
-        storage.footage.write_thumbnail(&id("nursery"), number, &JPEG).expect("written");
+        storage.footage.write_picture(&id("nursery"), number, EventPicture::Thumbnail, &JPEG).expect("written");
         let path = |camera: &str| storage.folder.path().join(format!("thumbnails/{camera}/{number}.jpg"));
         std::fs::copy(path("nursery"), path("porch")).expect("swapped");
-        assert!(matches!(read(&event(&proof), &storage.footage).await, Err(MediaError::WrongCamera)));
+        assert!(matches!(
+            read(&event(&proof), EventPicture::Thumbnail, &storage.footage).await,
+            Err(MediaError::WrongCamera)
+        ));
     }
 }
