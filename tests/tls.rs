@@ -257,3 +257,66 @@ async fn a_newly_configured_name_gets_its_certificate_while_running() {
     })
     .await;
 }
+
+/// The whole answer to a plain request on the TLS port.
+async fn plainly(served: &Served, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", served.address);
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.expect("an answer");
+    bytes
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_trust_it_yet_gets_the_authority_and_nothing_else() {
+    while_serving(async |served| {
+        let pem = served.household.authority_pem();
+        let print = hearthwatch::web::fingerprint(pem).expect("a fingerprint");
+        let page = String::from_utf8(plainly(&served, "/trust").await).expect("text");
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains(&print), "{page}");
+        let file = plainly(&served, "/trust/hearthwatch.crt").await;
+        let at = file.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+        let taken = served.folder.path().join("taken.crt");
+        std::fs::write(&taken, &file[at..]).expect("written");
+        let taken = taken.to_str().expect("a path");
+        let arguments = [
+            "x509",
+            "-inform",
+            "DER",
+            "-in",
+            taken,
+            "-noout",
+            "-fingerprint",
+            "-sha256",
+            "-ext",
+            "nameConstraints,basicConstraints",
+        ];
+        if let Some((ok, text)) = run("openssl", &arguments).await {
+            assert!(ok && text.contains(&print) && text.contains("CA:TRUE") && text.contains("Permitted"), "{text}");
+        }
+        for other in ["/", "/api/me", "/api/health", "/sign-in", "/trust/authority.json"] {
+            let answer = String::from_utf8(plainly(&served, other).await).expect("text");
+            assert!(answer.starts_with("HTTP/1.1 308 "), "{other}: {answer}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_older_than_tls_1_2_is_spoken_nor_anything_weak() {
+    while_serving(async |served| {
+        let address = served.address.to_string();
+        for old in [
+            &["-tls1_1"][..],
+            &["-tls1"],
+            &["-tls1_2", "-cipher", "aNULL:eNULL:RC4:3DES:CBC:kRSA@SECLEVEL=0"],
+            &["-tls1_2", "-cipher", "AES128-SHA@SECLEVEL=0"],
+        ] {
+            let arguments = [&["s_client", "-connect", &address], old].concat();
+            let Some((ok, text)) = run("openssl", &arguments).await else { return };
+            assert!(!ok && !text.contains("BEGIN CERTIFICATE"), "{old:?}: {text}");
+        }
+    })
+    .await;
+}

@@ -70,7 +70,9 @@ impl TokenHash {
 
     /// A name for it in a form: eight of its bytes, which sign nobody in.
     pub fn handle(&self) -> String {
-        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[..8]);
+        format!("{:016x}", u64::from_be_bytes(first))
     }
 
     /// The hash as it stands in its column.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::cli::{self, Command};
 use crate::app::discovery::Among;
-use crate::app::{Failure, check, claim, daemon, demo, lifecycle, user};
+use crate::app::{Failure, check, claim, daemon, demo, lifecycle, limits, user};
 use crate::camera::discovery::{self, DiscoveryEvent, Found, How, Scope, Ways};
 use crate::config::settings::CameraUrl;
 use crate::units::{CameraId, Clock};
@@ -19,6 +19,9 @@ use crate::{config, detect, fake_camera};
 /// Runs one command to its end.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let clock = Clock::system();
+    if matches!(command, Command::Run(_) | Command::Demo(_)) {
+        limits::set();
+    }
     match command {
         Command::Run(options) => until_stopped(&clock.clone(), |stop| {
             let options =

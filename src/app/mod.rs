@@ -17,6 +17,7 @@ mod identities;
 mod index_feed;
 mod keeper;
 mod lifecycle;
+mod limits;
 mod pauses;
 mod random;
 mod retention;

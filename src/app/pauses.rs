@@ -83,7 +83,7 @@ pub(crate) fn show(site: &SiteParts, id: &CameraId, camera: &Camera, pause: &Pau
     let status = StreamStatus {
         link: Link::Paused,
         since: pause.since,
-        error: Some(format!("{} switched it off", pause.user_name)),
+        error: Some(format!("switched off by {}", pause.user_name)),
         ..StreamStatus::new(pause.since)
     };
     // Their other ends are gone: nothing changes until the camera is started again, and nobody makes a picture.

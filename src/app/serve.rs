@@ -80,6 +80,10 @@ pub(crate) async fn run(
     authority: Option<tls::Household>,
     stop: CancellationToken,
 ) {
+    // Each connection inherits it.
+    if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&listener, web::SEND_BUFFER) {
+        tracing::warn!(%error, "what is sent to slow readers cannot be kept short");
+    }
     let (settings, clock) = (site.settings.clone(), site.clock.clone());
     let pem = authority.as_ref().map(|authority| authority.authority_pem().to_owned());
     let door = Door {
@@ -91,6 +95,13 @@ pub(crate) async fn run(
     match authority {
         None => door.serve(listener).await,
         Some(authority) => {
+            if let (Some(print), Ok(at)) = (web::fingerprint(authority.authority_pem()), listener.local_addr()) {
+                let port = at.port();
+                tracing::info!(
+                    "a new phone or computer learns to trust this recorder at http://hearthwatch.local:{port}/trust (or by its \
+                     address); the page must show {print}"
+                );
+            }
             let renewing = tls::keep_renewed(authority.clone(), settings, clock, stop, random::bytes);
             match tls::Listener::new(listener, authority) {
                 Ok(listener) => {

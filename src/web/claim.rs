@@ -84,7 +84,7 @@ pub(crate) async fn by_form(
     }
     match become_owner(&site, peer, &form).await {
         Ok((user, name)) => {
-            let caller = Caller { peer, device: crate::web::device::label(&headers) };
+            let caller = Caller { peer, device: crate::web::device::label(&headers), fitted: None };
             let token = sign_in::open_session(&site, &caller, user, name.as_str(), "as the first owner").await?;
             Ok(sign_in::welcome(&site, &token, links::LIVE))
         }
@@ -113,6 +113,10 @@ async fn become_owner(site: &Site, peer: Peer, form: &Form) -> Result<(UserId, U
         return Err(wrong);
     }
     site.throttles.succeeded(ACCOUNT, peer);
+    let _turn = site.claiming.lock().await;
+    if !is_open(site).await? {
+        return Err(Refusal::NotFound);
+    }
     let hash = hashing::hash(site, form.secret("password")).await?;
     let entry = Entry {
         at: site.parts.clock.now(),

@@ -213,9 +213,7 @@ fn pages() -> Vec<(&'static str, String)> {
         older: Some(hostile()),
         watched: vec![Watched { who: hostile(), at: "<time></time>".into() }],
         camera: hostile(),
-        may_share: true,
-        share_start: 0.0,
-        share_end: 1.0,
+        share: Some((0.0, 1.0)),
         may_change: true,
         may_delete: true,
     };

@@ -51,9 +51,8 @@ pub(crate) struct EventPage {
     pub(crate) older: Option<String>,
     pub(crate) watched: Vec<Watched>,
     pub(crate) camera: String,
-    pub(crate) may_share: bool,
-    pub(crate) share_start: f64,
-    pub(crate) share_end: f64,
+    /// From when to when a link would show it, for those who may make one.
+    pub(crate) share: Option<(f64, f64)>,
     pub(crate) may_change: bool,
     pub(crate) may_delete: bool,
 }
@@ -100,9 +99,7 @@ pub(crate) async fn page(
         older: older.map(|row| links::event(row.id)),
         watched: watched::of(&site, &camera, span, now).await?,
         camera: row.camera.to_string(),
-        may_share,
-        share_start: span.start().as_unix_seconds(),
-        share_end: span.end().as_unix_seconds(),
+        share: may_share.then(|| (span.start().as_unix_seconds(), span.end().as_unix_seconds())),
         camera_name: name,
         may_change,
         may_delete: may_change,

@@ -50,5 +50,10 @@ mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};
 pub use routes::router;
+/// What the kernel may hold of an answer for a reader that is slow, in bytes. It goes out even after a right was taken, so it
+/// is little: less than a second of footage, and still as much as a household's network has under way.
+pub const SEND_BUFFER: usize = 128 * 1024;
+
 pub use site::{PauseSwitch, Site, SiteParts};
+pub use trust::fingerprint;
 pub(crate) use words::sentence;

@@ -53,6 +53,9 @@ pub(crate) struct SignInPage {
 pub(crate) struct Caller {
     pub(crate) peer: Peer,
     pub(crate) device: String,
+    /// The hash that the password fitted; `None` if there was no password. If the user has another by the time the session
+    /// begins, it does not: somebody changed the password to keep this caller out.
+    pub(crate) fitted: Option<String>,
 }
 
 #[derive(Template)]
@@ -94,7 +97,7 @@ pub(crate) async fn by_form(
     };
     let (user, next) = (field("user"), field("next"));
     let next = links::own_or_live(&next).to_owned();
-    let caller = Caller { peer, device: device::label(&headers) };
+    let caller = Caller { peer, device: device::label(&headers), fitted: None };
     match sign_in(&site, &caller, &user, Secret::new(field("password"))).await {
         Ok(token) => welcome(&site, &token, &next),
         Err(refusal) => {
@@ -121,7 +124,7 @@ pub(crate) async fn by_json(
     require_json(&headers)?;
     let Login { user, password } =
         serde_json::from_slice(&body).map_err(|_| Refusal::Bad("send {\"user\": \"…\", \"password\": \"…\"}"))?;
-    let caller = Caller { peer, device: device::label(&headers) };
+    let caller = Caller { peer, device: device::label(&headers), fitted: None };
     let token = sign_in(&site, &caller, &user, Secret::new(password)).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie::set(&token, site.parts.over_tls))]).into_response())
 }
@@ -178,7 +181,7 @@ pub(crate) async fn by_link(
         let page = SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user: String::new(), error };
         return Ok(answer(StatusCode::UNAUTHORIZED, &page));
     };
-    let caller = Caller { peer, device: device::label(&headers) };
+    let caller = Caller { peer, device: device::label(&headers), fitted: None };
     let token = open_session(&site, &caller, user.id, &user.name, "by a one-time link").await?;
     Ok(welcome(&site, &token, links::LIVE))
 }
@@ -235,11 +238,18 @@ async fn sign_in(site: &Site, caller: &Caller, name: &str, password: Secret) -> 
     match (found, verified) {
         (Some(user), Some(verified)) => {
             site.throttles.succeeded(name, peer);
-            if let Some(hash) = verified.better_hash {
-                let saved = site.parts.writer.write(move |tx| users::refresh_hash(tx, user.id, &hash)).await;
-                saved.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
+            let (id, old) = (user.id, user.password_hash);
+            let fitted = verified.better_hash.unwrap_or_else(|| old.clone());
+            if fitted != old {
+                let better = fitted.clone();
+                let saved = site.parts.writer.write(move |tx| {
+                    let is_still_it = users::by_id(tx, id)?.is_some_and(|user| user.password_hash == old);
+                    if is_still_it { users::refresh_hash(tx, id, &better) } else { Ok(()) }
+                });
+                saved.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
             }
-            open_session(site, caller, user.id, &user.name, "").await
+            let caller = Caller { peer, device: caller.device.clone(), fitted: Some(fitted) };
+            open_session(site, &caller, id, &user.name, "").await
         }
         (found, _) => {
             tracing::warn!(address = %peer.0, "somebody failed to sign in");
@@ -269,7 +279,7 @@ pub(crate) async fn open_session(
     how: &str,
 ) -> Result<String, Refusal> {
     let random = hashing::random()?;
-    let (peer, device) = (caller.peer, caller.device.clone());
+    let (peer, device, fitted) = (caller.peer, caller.device.clone(), caller.fitted.clone());
     let token = Token::from_random(random);
     let hash = token.hash();
     let now = site.parts.clock.now();
@@ -284,14 +294,22 @@ pub(crate) async fn open_session(
         detail: how.to_owned(),
     };
     let written = site.parts.writer.write(move |tx| {
+        let holds = |row: users::UserRow| fitted.is_none_or(|fitted| fitted == row.password_hash);
+        if !users::by_id(tx, user)?.is_some_and(holds) {
+            return Ok(false);
+        }
         sessions::remove_expired(tx, now)?;
         sign_in_links::remove_expired(tx, now)?;
         shares::remove_expired(tx, now)?;
         sessions::insert(tx, &hash, user, now, now.plus(SESSION_LENGTH), SessionKind::Cookie)?;
         sessions::describe(tx, &hash, &device, Some(peer.0))?;
-        crate::index::audit::append(tx, &entry)
+        crate::index::audit::append(tx, &entry)?;
+        Ok(true)
     });
-    written.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
+    let begun = written.await;
+    if !begun.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))? {
+        return Err(Refusal::WrongPassword);
+    }
     tracing::info!(address = %peer.0, "somebody signed in");
     Ok(token.expose())
 }

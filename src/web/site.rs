@@ -76,6 +76,8 @@ pub struct Site {
     pub(crate) throttles: Throttles,
     /// Answered requests, for the metrics.
     pub(crate) requests: Requests,
+    /// One claim at a time: of a hundred at once, one is hashed.
+    pub(crate) claiming: tokio::sync::Mutex<()>,
     /// The household's authority, for devices that are to trust it; `None` without TLS.
     pub(crate) authority: Option<String>,
     viewers: AtomicUsize,
@@ -116,6 +118,7 @@ impl Site {
             hashing: Arc::new(Semaphore::new(1)),
             throttles: Throttles::default(),
             requests: Requests::default(),
+            claiming: tokio::sync::Mutex::default(),
             authority: None,
             viewers: AtomicUsize::new(0),
             noted: tokio::sync::Mutex::default(),

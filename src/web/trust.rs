@@ -58,7 +58,7 @@ fn bytes_of(name: &str, pem: &str) -> Option<(&'static str, Vec<u8>)> {
 }
 
 /// The SHA-256 of the certificate in groups that a person can compare, as browsers and phones show it.
-pub(crate) fn fingerprint(pem: &str) -> Option<String> {
+pub fn fingerprint(pem: &str) -> Option<String> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
     let mut text = String::new();
     for (at, byte) in Sha256::digest(&der).iter().enumerate() {

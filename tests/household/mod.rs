@@ -7,6 +7,8 @@
 #![expect(dead_code, reason = "each test file uses its own part of this")]
 #![expect(unreachable_pub, reason = "a module of several test binaries")]
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -37,6 +39,8 @@ use hearthwatch::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use answer::{Answer, parse, token_of};
+
 /// The camera that the guest may see.
 pub const PORCH: &str = "porch";
 /// The camera that only Anna may see.
@@ -66,27 +70,6 @@ pub struct Household {
     pub settings: watch::Sender<Arc<Settings>>,
     pub now: UtcMicros,
     folder: tempfile::TempDir,
-}
-
-/// An answer, read to its end.
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
-    }
 }
 
 pub fn camera(id: &str) -> CameraId {
@@ -310,6 +293,38 @@ impl Household {
         parse(&bytes)
     }
 
+    /// The same from another address of this machine.
+    pub fn send_from(&self, from: [u8; 4], request: &[u8]) -> Answer {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let talk = async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind((from, 0).into())?;
+            let mut stream = socket.connect(self.address).await?;
+            stream.write_all(request).await?;
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await?;
+            std::io::Result::Ok(bytes)
+        };
+        parse(&runtime.block_on(talk).expect("an answer"))
+    }
+
+    /// An attempt to sign in from another address of this machine.
+    pub fn try_from(&self, from: [u8; 4], name: &str, password: &str) -> Answer {
+        let body = serde_json::json!({ "user": name, "password": password }).to_string();
+        let head = format!(
+            "POST /api/login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        self.send_from(from, head.as_bytes())
+    }
+
+    /// The storage folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A request with these headers besides `Host` and `Connection`.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
@@ -329,6 +344,32 @@ impl Household {
 
     pub fn get(&self, token: &Token, path: &str) -> Answer {
         self.ask_as(token, "GET", path)
+    }
+
+    /// A form of the site's own pages.
+    pub fn post(&self, token: &Token, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let headers = [
+            ("Cookie", cookie(token)),
+            ("Origin", self.origin()),
+            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.ask("POST", path, &headers, body.as_bytes())
+    }
+
+    /// Signs in by name and password; `None` if refused.
+    pub fn sign_in(&self, name: &str, password: &str) -> Option<Token> {
+        let body = serde_json::json!({ "user": name, "password": password }).to_string();
+        let answer = self.ask("POST", "/api/login", &[("Content-Type", "application/json")], body.as_bytes());
+        token_of(&answer)
+    }
+
+    /// The actions in the log, newest first, with the names of who did them.
+    pub fn log(&self) -> Vec<(String, String)> {
+        let rows = self.get(&self.anna, "/api/audit?limit=1000").json();
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        rows.as_array().expect("rows").iter().map(|row| (text(row, "user"), text(row, "action"))).collect()
     }
 
     pub fn origin(&self) -> String {
@@ -369,40 +410,12 @@ pub fn film(seconds: u32, size: &str) -> Option<Vec<u8>> {
     Some(std::fs::read(path).expect("a film"))
 }
 
-pub fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap_or(bytes.len());
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut body = bytes.get(end + 4..).unwrap_or_default().to_vec();
-    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
-        body = dechunked(&body);
-    }
-    Answer { status, headers, body }
-}
-
-fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(end) = bytes.windows(2).position(|part| part == b"\r\n") {
-        let len = usize::from_str_radix(&String::from_utf8_lossy(&bytes[..end]), 16).unwrap_or(0);
-        if len == 0 || bytes.len() < end + 2 + len {
-            break;
-        }
-        whole.extend_from_slice(&bytes[end + 2..end + 2 + len]);
-        bytes = bytes.get(end + len + 4..).unwrap_or_default();
-    }
-    whole
-}
-
 fn serve(listener: TcpListener, site: &Arc<Site>) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("non-blocking");
+        rustix::net::sockopt::set_socket_send_buffer_size(&listener, web::SEND_BUFFER).expect("a buffer");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
         let service = web::router(Arc::clone(site)).into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).await.expect("served");

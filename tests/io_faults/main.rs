@@ -118,6 +118,7 @@ fn record(folder: &Path, faulty: std::ops::Range<usize>, fault: Fault) -> (Vec<C
                 insist(&writer, move |tx| segments::insert(tx, &segment).map(drop));
             }
             Recorded::Gap(gap) => insist(&writer, move |tx| gaps::insert(tx, &gap)),
+            Recorded::ClockSet(set) => panic!("nobody sets this clock: {set:?}"),
         });
         drop(writer);
         writing.join().expect("the index's thread lives");
