@@ -47,6 +47,8 @@
 //!   from, and is written into the file. Whoever opens a file compares that id with the one in the proof.
 //! * `access::Viewable` is made by the gate alone, and the gate asks SQLite each time. No right is held in memory.
 //! * Only a file that was synced and renamed, its folder synced too, becomes a row. Nothing without a row is deleted.
+//! * A storage folder without its marker gets not a byte. What was recorded into before is noted outside of it, so that an
+//!   empty mount point is no first start; files and index are written through handles on the folder that was opened.
 //! * Recording waits for nobody: what it hands on goes through queues that never block it.
 //! * libavcodec decodes what cameras send in the decoder process alone, never in the daemon.
 //! * Time comes from [`units::Clock`], randomness from parameters; tasks and threads start in [`app`].
@@ -58,7 +60,9 @@
 //! the ring. The recording thread turns packets into samples (`record::fragmenter`), decides whether a segment ends
 //! (`record::cutter`), appends a fragment for each group of pictures or second, syncs every `sync_seconds` and publishes how
 //! far the open file may be read. A closed segment goes to the index feed, which makes it a row; if the database is busy the
-//! rows wait there, not the recording. After a crash `record::recover` cuts torn tails and adopts what has no row.
+//! rows wait there, not the recording. A disk that fails or fills ends the segment with what is whole of it, and the next key
+//! frame is tried again; a disk that goes away ends the daemon's life on it (`app::daemon`), and the next one begins when it is
+//! back. After a crash `record::recover` cuts torn tails and adopts what has no row.
 //!
 //! # The life of a request
 //!

@@ -75,7 +75,7 @@ fn a_disk_that_others_fill_stops_the_recording_only_while_it_is_full() {
     let daemon =
         Daemon::start_in(tempfile::tempdir().expect("a folder"), &at.join("storage"), "segment_seconds = 5", &cameras);
     let storage = daemon.storage();
-    let old = within(PATIENCE, "three segments", || Some(rows(&storage)).filter(|rows| rows.len() >= 3));
+    let old = within(PATIENCE, "segments", || Some(rows(&storage)).filter(|rows| rows.len() >= 8));
     keep(&storage, &old[0]);
 
     // Again and again, as something does that writes as fast as it can: what we give back is taken at once.
@@ -83,7 +83,8 @@ fn a_disk_that_others_fill_stops_the_recording_only_while_it_is_full() {
     within(PATIENCE, "all that is not kept makes room", || {
         fill(&foreign);
         let left = rows(&storage);
-        (left.len() <= 2 && left.iter().all(|row| row.id == old[0].id || !old.contains(row))).then_some(())
+        // The first few are so near to the event that they are kept with it.
+        old[4..].iter().all(|row| !left.contains(row)).then_some(())
     });
     let kept = rows(&storage).into_iter().find(|row| row.id == old[0].id).expect("what is kept stays");
     let size = fs::metadata(storage.join(&kept.path)).expect("its file as well").len();

@@ -19,10 +19,10 @@ use hearthwatch::record::segment::{ClosedSegment, Gap};
 use hearthwatch::units::{CameraId, Clock, UtcMicros, UtcSpan};
 use support::{Daemon, FakeCamera, HEARTHWATCH, within};
 
-const CAMERAS: [&str; 3] = ["porch", "nursery", "garden"];
+const CAMERAS: [&str; 4] = ["porch", "nursery", "garden", "garage"];
 /// As in the configuration below; segments are short so that many are cut.
 const SYNC: Duration = Duration::from_secs(2);
-const SEGMENT_SECONDS: u64 = 10;
+const SEGMENT_SECONDS: u64 = 5;
 /// What may be lost: what was not due for a sync, and the second a sync may take.
 const MAY_BE_LOST: Duration = SYNC.saturating_add(Duration::from_secs(1));
 /// Less than the time between two pictures.

@@ -26,7 +26,7 @@ const MOTION_ONLY_GRACE: Duration = Duration::from_secs(10 * 60);
 /// Files removed before the next look at the list.
 const AT_ONCE: u32 = 100;
 /// Files removed before their rows where the disk has no room even for that.
-const IN_NEED: usize = 4;
+const IN_NEED: u32 = 4;
 /// Rows held against the disk at once, at the start.
 const SWEEP_AT_ONCE: u32 = 500;
 
@@ -177,11 +177,19 @@ async fn make_garbage(site: &SiteParts, segments: &[SegmentId]) -> Result<(), in
 async fn in_need(site: &SiteParts, segments: &[SegmentId]) -> anyhow::Result<()> {
     tracing::warn!("the disk is full to the last block; the oldest footage goes at once");
     let (footage, readers) = (site.footage.clone(), site.readers.clone());
-    let first: Vec<_> = segments.iter().copied().take(IN_NEED).collect();
+    let oldest = segments.to_vec();
     let unlink = move || -> anyhow::Result<()> {
-        for id in first {
-            if let Some(segment) = readers.read_blocking(|conn| segments::by_id(conn, id))? {
-                footage.remove_segment(&segment.path).context("a file could not be removed")?;
+        let mut removed = 0;
+        for id in oldest {
+            let Some(segment) = readers.read_blocking(|conn| segments::by_id(conn, id))? else { continue };
+            // Gone already: what that won the last time, somebody else took.
+            if footage.open_file(&segment.path).is_err() {
+                continue;
+            }
+            footage.remove_segment(&segment.path).context("a file could not be removed")?;
+            removed += 1;
+            if removed == IN_NEED {
+                break;
             }
         }
         Ok(())

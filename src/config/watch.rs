@@ -23,6 +23,10 @@ use crate::config::settings::Settings;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The least time between two looks.
 const BREATH: Duration = Duration::from_millis(50);
+/// So often in a row others may write in the folder before the kernel is not asked for a while …
+const MOST_FOREIGN: u32 = 8;
+/// … of this length: each write would wake a thread, and a program that writes without pause would keep it running.
+const REST: Duration = Duration::from_millis(500);
 /// How long nothing may change before the file is read: an editor may write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 /// A file that never comes to rest is read after so many waits. Together with [`LOOK_EVERY`] below two seconds.
@@ -44,12 +48,14 @@ async fn watch_for_ever(path: &Path, mut on_change: impl FnMut(Result<Settings, 
     let mut folders = Folders::new(&told);
     let mut files = BTreeSet::from([path.to_owned()]);
     let mut taken = None;
-    let mut last = None;
+    let (mut last, mut foreign) = (None, 0);
     loop {
         let seen = look(&files).await;
+        foreign += 1;
         if taken.as_ref() != Some(&seen) {
             // Nothing was read before the first look, so there is nothing half written to wait for.
             let seen = if taken.is_some() { at_rest(&files, seen).await } else { seen };
+            foreign = 0;
             let (result, secrets) = read(path).await;
             // A file that is no TOML names no password files; those of before still count then.
             if !secrets.is_empty() || result.is_ok() {
@@ -66,8 +72,15 @@ async fn watch_for_ever(path: &Path, mut on_change: impl FnMut(Result<Settings, 
             }
         }
         // A look each second, or soon when told; other files in the folder may change all the time.
-        if tokio::time::timeout(LOOK_EVERY, told.notified()).await.is_ok() {
+        if tokio::time::timeout(LOOK_EVERY, told.notified()).await.is_err() {
+            foreign = 0;
+        } else if foreign < MOST_FOREIGN {
             tokio::time::sleep(BREATH).await;
+        } else {
+            folders.follow(&BTreeSet::new());
+            tokio::time::sleep(REST).await;
+            // Before the look, so that nothing is missed between the two.
+            folders.follow(&files);
         }
     }
 }
@@ -282,6 +295,49 @@ mod tests {
             assert_eq!(password(next(&mut told).await.expect("settings")), "one");
             fs::write(secrets.join("a"), "two\n").expect("a file");
             assert_eq!(password(next(&mut told).await.expect("settings")), "two");
+        })
+        .await;
+    }
+
+    /// Processor time of the threads that the watcher runs.
+    #[expect(clippy::disallowed_methods, reason = "a test looks at its own process")]
+    fn watching_took() -> Duration {
+        let threads = fs::read_dir("/proc/self/task").expect("threads").flatten().map(|entry| entry.path());
+        let times = threads.filter_map(|thread| {
+            let stat = fs::read_to_string(thread.join("stat")).ok().filter(|stat| stat.contains("(notify"))?;
+            let fields: Vec<u32> =
+                stat.rsplit_once(')')?.1.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
+            Some(fields.get(10)? + fields.get(11)?)
+        });
+        Duration::from_millis(10) * times.sum::<u32>()
+    }
+
+    #[tokio::test]
+    async fn somebody_who_writes_beside_the_file_without_pause_wakes_nobody_without_pause() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.toml");
+        fs::write(&path, days(1)).expect("a file");
+        while_watching(&path, async |mut told| {
+            assert_eq!(next_days(&mut told).await, 1);
+            let (beside, stop) = (folder.path().join("log"), CancellationToken::new());
+            let (ended, writing) = (stop.clone(), beside.clone());
+            let flood = tokio::task::spawn_blocking(move || {
+                let mut writes = 0_u64;
+                while !ended.is_cancelled() {
+                    fs::write(&writing, "x").expect("a file");
+                    writes += 1;
+                }
+                writes
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await; // until it was noticed that only others write
+            let (from, before) = (Instant::now(), watching_took());
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let (took, passed) = (watching_took().saturating_sub(before), from.elapsed());
+            fs::write(&path, days(2)).expect("a file");
+            assert_eq!(next_days(&mut told).await, 2, "a change is still taken up");
+            stop.cancel();
+            let writes = flood.await.expect("it ends");
+            assert!(took * 10 < passed, "{writes} writes cost {took:?} of {passed:?}");
         })
         .await;
     }

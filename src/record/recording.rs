@@ -6,7 +6,7 @@ use crate::camera::packet::StreamParameters;
 use crate::disk::{Footage, PartError, PartFile};
 use crate::record::fmp4::{self, Provenance};
 use crate::record::fragmenter::Fragment;
-use crate::record::segment::{ClosedSegment, OpenSegment};
+use crate::record::segment::{ClosedSegment, GapCause, OpenSegment};
 use crate::units::{CameraId, SegmentId, UtcMicros, UtcSpan};
 
 /// A segment that is being written.
@@ -98,6 +98,15 @@ fn discard(footage: &Footage, part: PartFile) {
     drop(part);
     if let Err(error) = footage.remove_part(&path) {
         tracing::debug!(%error, path = %path.display(), "an empty file stays behind");
+    }
+}
+
+/// Why nothing is recorded after that.
+pub(super) fn cause(error: &PartError) -> GapCause {
+    match error {
+        PartError::Full { .. } => GapCause::DiskFull,
+        PartError::NoStorage { .. } => GapCause::StorageMissing,
+        PartError::Io { .. } | PartError::GivenUp { .. } => GapCause::DiskError,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
 use crate::record::missing::Missing;
 use crate::record::open::OpenSegments;
 use crate::record::queue::{Arrival, Packets, Received};
-use crate::record::recording::Recording;
+use crate::record::recording::{self, Recording};
 use crate::record::segment::{ClosedSegment, GapCause, Recorded};
 use crate::record::task::account::cause;
 use crate::record::timeline::{Placed, Timeline, apart};
@@ -148,14 +148,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
         self.flushed = false;
+        if arrival.missed_before || thinned {
+            tracing::warn!(camera = %self.camera, thinned, "the disk was too slow: pictures up to a key frame were not recorded");
+        }
         if arrival.missed_before {
-            tracing::warn!(camera = %self.camera, "the disk was too slow: pictures up to a key frame were not recorded");
             self.finish_segment(None, None);
             self.lost(GapCause::DiskSlow, (packet.received, packet.received_monotonic));
             self.cutter.abandon();
-        }
-        if thinned {
-            tracing::warn!(camera = %self.camera, "the disk is slow: only key frames were recorded for a while");
         }
         if self.pause.is_some_and(|(until, _)| self.now() < until) {
             return;
@@ -302,9 +301,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let Some(recording) = &mut self.recording else { return };
         match recording.sync() {
             Ok(segment) => {
-                if self.pause.take().is_some() {
-                    tracing::info!(camera = %self.camera, "recording goes on");
-                }
+                self.pause = None;
                 self.open.set(segment);
             }
             Err(error) => self.give_up(&error),
@@ -338,17 +335,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
 
     /// After a disk error: keeps what is whole, if that still works, and pauses.
     fn give_up(&mut self, error: &PartError) {
+        let cause = recording::cause(error);
         // Room is made, or the disk mounted again, by others and within seconds; a disk that fails is not worn out by trying.
-        let (cause, longest) = match error {
-            PartError::Full { .. } => (GapCause::DiskFull, PAUSE),
-            PartError::NoStorage { .. } => (GapCause::StorageMissing, PAUSE),
-            PartError::Io { .. } | PartError::GivenUp { .. } => (GapCause::DiskError, LONGEST_PAUSE),
-        };
+        let longest = if cause == GapCause::DiskError { LONGEST_PAUSE } else { PAUSE };
         let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(longest));
         if self.pause.is_none() {
             tracing::error!(camera = %self.camera, %error, "recording stopped; it is tried again until it works");
-        } else {
-            tracing::debug!(camera = %self.camera, %error, pause_s = pause.as_secs(), "not yet");
         }
         if let Some(recording) = self.recording.take() {
             let id = recording.id();
