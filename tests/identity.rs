@@ -252,7 +252,8 @@ async fn our_own_simulated_device_tells_its_streams_to_who_knows_the_password() 
     let _device = Device::start(address, folder.path(), "porch-cam", &["--watermark", "7", "--size", "1280x720"]);
     let ip: IpAddr = address.ip();
     let service = tokio::task::spawn_blocking(move || service_of(ip)).await.expect("no panic");
-    let credentials = |password: &str| Credentials { username: "porch-cam".to_owned(), password: Secret::new(password) };
+    let credentials =
+        |password: &str| Credentials { username: "porch-cam".to_owned(), password: Secret::new(password) };
     let ask = async |credentials: &Credentials| {
         onvif::ask(service, "/onvif/device_service", Some(credentials), UtcMicros(0), || [7; 16]).await
     };

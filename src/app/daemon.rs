@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Gate;
 use crate::app::household::Household;
-use crate::app::index_feed::{self, Feed};
 use crate::app::identities::{self, Identities};
+use crate::app::index_feed::{self, Feed};
 use crate::app::keeper::HouseKeeper;
 use crate::app::{Failure, discovery, follow, random, retention, serve, task};
 use crate::camera::identity::Pins;

@@ -223,9 +223,9 @@ fn move_to(config: &Path, id: &CameraId, old: &CameraUrl, to: SocketAddr) -> any
 
 fn at(url: &CameraUrl, to: SocketAddr) -> anyhow::Result<String> {
     let mut moved = url.as_url().clone();
-    let set = moved.set_ip_host(to.ip()).and_then(|()| {
-        if url.port() == to.port() { Ok(()) } else { moved.set_port(Some(to.port())) }
-    });
+    let set = moved
+        .set_ip_host(to.ip())
+        .and_then(|()| if url.port() == to.port() { Ok(()) } else { moved.set_port(Some(to.port())) });
     set.map_err(|()| anyhow::anyhow!("{url} cannot be changed to {to}"))?;
     Ok(moved.into())
 }

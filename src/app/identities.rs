@@ -101,7 +101,8 @@ impl Identities {
     /// Where the household's cameras are, as far as that is known.
     pub(crate) fn known_addresses(&self) -> std::collections::BTreeSet<IpAddr> {
         let settings = self.settings.borrow().clone();
-        let configured = settings.cameras.values().filter_map(|camera| camera.url.host().trim_matches(['[', ']']).parse().ok());
+        let configured =
+            settings.cameras.values().filter_map(|camera| camera.url.host().trim_matches(['[', ']']).parse().ok());
         let pins = lock(&self.pins);
         let pinned = settings.cameras.keys().filter_map(|id| Some(pins.of(id)?.address));
         configured.chain(pinned).collect()

@@ -65,12 +65,19 @@ impl HouseKeeper {
     /// The streams of what the owner wants to see, and what it could be called.
     async fn streams(&self, wish: &Wish, credentials: Option<&Credentials>) -> Result<trial::Streams, String> {
         if wish.key.is_empty() {
-            let main: CameraUrl = wish.url.parse().map_err(|error: config::settings::CameraUrlError| error.to_string())?;
+            let main: CameraUrl =
+                wish.url.parse().map_err(|error: config::settings::CameraUrlError| error.to_string())?;
             let literal = main.host().trim_matches(['[', ']']).parse();
             if literal.is_ok_and(|address| !in_household(address)) {
                 return Err(format!("{} is not an address of this household.", main.host()));
             }
-            return Ok(trial::Streams { name: main.host().to_owned(), main, small: None, facts: Vec::new(), serial: None });
+            return Ok(trial::Streams {
+                name: main.host().to_owned(),
+                main,
+                small: None,
+                facts: Vec::new(),
+                serial: None,
+            });
         }
         let found = self.identities.found().into_iter().find(|found| found.instance == wish.key);
         let found = found.ok_or("It is not there any more; it has stopped announcing itself.")?;
@@ -84,7 +91,10 @@ impl HouseKeeper {
         let told = told.map_err(|error| crate::web::sentence(&error.to_string()))?;
         let mut facts = Vec::new();
         if !told.information.model.is_empty() {
-            facts.push(format!("It says that it is a {}, with the program {}.", told.information.model, told.information.firmware));
+            facts.push(format!(
+                "It says that it is a {}, with the program {}.",
+                told.information.model, told.information.firmware
+            ));
         }
         let serial = told.information.serial;
         Ok(trial::Streams { name: found.name, main: told.main, small: told.small, facts, serial })
@@ -111,7 +121,10 @@ fn stranger(refusal: crate::camera::identity::Refusal) -> Stranger {
 impl Keeper for HouseKeeper {
     fn notices(&self, camera: &CameraId) -> Vec<String> {
         let moved = self.identities.moved(camera).map(|moved| {
-            format!("It moved from {} to {}; the recorder followed it there, and the configuration says so.", moved.from, moved.to)
+            format!(
+                "It moved from {} to {}; the recorder followed it there, and the configuration says so.",
+                moved.from, moved.to
+            )
         });
         moved.into_iter().chain(self.identities.doubts(camera)).collect()
     }

@@ -170,13 +170,17 @@ fn in_words(status: &StreamStatus, evidence: &Evidence, has_small: bool) -> (Vec
             VideoCodec::H264 => "H.264",
             VideoCodec::H265 => "H.265",
         };
-        facts.push(format!("Its main stream has {} × {} pixels in {codec}.", parameters.video.width, parameters.video.height));
+        facts.push(format!(
+            "Its main stream has {} × {} pixels in {codec}.",
+            parameters.video.width, parameters.video.height
+        ));
         if parameters.video.codec == VideoCodec::H265 {
             advice.push("Not every browser shows H.265; H.264 is shown by all.".to_owned());
         }
         if !has_small && parameters.video.width > 1280 {
             advice.push(
-                "It has no small stream that is known; motion is looked for in the large one, which costs much work.".to_owned(),
+                "It has no small stream that is known; motion is looked for in the large one, which costs much work."
+                    .to_owned(),
             );
         }
     }

@@ -85,8 +85,7 @@ impl Changes {
 fn parts(old: &Camera, new: &Camera) -> BTreeSet<Part> {
     // Named one by one, so that a new setting cannot be forgotten here.
     let Camera { name, url, detect_url, credentials, outside_lan, transport, record, audio, motion } = new;
-    let reached =
-        *credentials != old.credentials || *transport != old.transport || *outside_lan != old.outside_lan;
+    let reached = *credentials != old.credentials || *transport != old.transport || *outside_lan != old.outside_lan;
     let sub = *detect_url != old.detect_url;
     let main = *url != old.url || *audio != old.audio || reached;
     let differs = [

@@ -114,7 +114,10 @@ impl Server {
                 let _ = self.own.send_to(answer.as_bytes(), from).await;
             }
         }
-        let about = format!("<a:EndpointReference><a:Address>urn:uuid:{}</a:Address></a:EndpointReference>", self.device.uuid());
+        let about = format!(
+            "<a:EndpointReference><a:Address>urn:uuid:{}</a:Address></a:EndpointReference>",
+            self.device.uuid()
+        );
         self.say(&message("Bye", None, &format!("<d:Bye>{about}</d:Bye>"))).await;
     }
 
@@ -221,7 +224,8 @@ async fn answer(mut client: TcpStream, device: &Device, own: SocketAddr) -> std:
 
 /// The body of the answer, or the fault's name.
 fn respond(request: &str, device: &Device, own: SocketAddr) -> Result<String, &'static str> {
-    let asks = |operation: &str| request.contains(&format!(":{operation}")) || request.contains(&format!("<{operation}"));
+    let asks =
+        |operation: &str| request.contains(&format!(":{operation}")) || request.contains(&format!("<{operation}"));
     if asks("GetSystemDateAndTime") {
         return Ok("<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType>\
             <tt:DaylightSavings>false</tt:DaylightSavings></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>"

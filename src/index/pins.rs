@@ -34,8 +34,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(CameraId, Pin)> {
         _ => None,
     };
     let streams = serde_json::from_str(&row.get::<_, String>(10)?).map_err(wrong(10))?;
-    let evidence =
-        Evidence { mac, uuid: text(4)?, serial: text(5)?, instance: text(6)?, txt: text(7)?, asks, streams };
+    let evidence = Evidence { mac, uuid: text(4)?, serial: text(5)?, instance: text(6)?, txt: text(7)?, asks, streams };
     Ok((row.get(0)?, Pin { evidence, address, since: row.get(1)? }))
 }
 

@@ -6,8 +6,8 @@ use askama::Template;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::Viewer;
@@ -53,7 +53,14 @@ fn field(body: &[u8], name: &str) -> String {
     fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-fn entry(site: &Site, viewer: &Viewer, Peer(address): Peer, action: &str, camera: Option<CameraId>, detail: String) -> Entry {
+fn entry(
+    site: &Site,
+    viewer: &Viewer,
+    Peer(address): Peer,
+    action: &str,
+    camera: Option<CameraId>,
+    detail: String,
+) -> Entry {
     Entry {
         at: site.parts.clock.now(),
         user: Some(viewer.user()),
@@ -126,7 +133,8 @@ pub(crate) async fn again(
         return Err(Refusal::NotFound);
     }
     // Written down first: an exchange that nobody can read about later does not happen.
-    let stranger = site.parts.keeper.stranger(&camera).ok_or(Refusal::Bad("nobody was refused in this camera's place"))?;
+    let stranger =
+        site.parts.keeper.stranger(&camera).ok_or(Refusal::Bad("nobody was refused in this camera's place"))?;
     let detail = format!("{} at {} instead of {}", stranger.found, stranger.address, stranger.expected);
     site.append(entry(&site, &viewer, peer, "camera-exchanged", Some(camera.clone()), detail)).await?;
     site.parts.keeper.adopt_again(&camera);

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use crate::web::adopt::AdoptPage;
 use crate::web::activity::{ActivityPage, RowInWords};
+use crate::web::adopt::AdoptPage;
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
 use crate::web::day::{DayPage, GapInWords, Mark};
 use crate::web::event::EventPage;
@@ -86,13 +86,8 @@ fn pages() -> Vec<(&'static str, String)> {
     };
     let candidate =
         Candidate { key: hostile(), name: hostile(), address: hostile(), evidence: hostile(), how: "ONVIF" };
-    let trial = Trial {
-        id: hostile(),
-        name: hostile(),
-        facts: vec![hostile()],
-        advice: vec![hostile()],
-        has_picture: true,
-    };
+    let trial =
+        Trial { id: hostile(), name: hostile(), facts: vec![hostile()], advice: vec![hostile()], has_picture: true };
     let adopt = AdoptPage { frame: frame(), found: vec![candidate], error: Some(hostile()), trial: None };
     let tried = AdoptPage { frame: frame(), found: Vec::new(), error: None, trial: Some(trial) };
     let events = EventsPage {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use hearthwatch::access::{Gate, Rights, Role, Token, password};
 use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::camera::status::{Link, StreamStatus};
@@ -32,7 +33,6 @@ use hearthwatch::units::{
     ByteLen, CameraId, Clock, EventId, InstallationId, MediaTicks, Monotonic, Secret, SegmentId, UserId, UtcMicros,
     UtcSpan,
 };
-use futures_util::future::BoxFuture;
 use hearthwatch::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 use hearthwatch::web::{self, Board, CameraCounters, OnBoard, Site, SiteParts};
 use tokio::sync::{mpsc, oneshot, watch};

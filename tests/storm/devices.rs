@@ -37,7 +37,15 @@ impl Device {
     pub(crate) fn start(&mut self, house: &House, address: &str, ready: mpsc::Sender<(usize, Instant)>) {
         let log = File::options().append(true).create(true).open(&self.log).expect("a log");
         let mut child = house::program_in(&house.device(self.index), HEARTHWATCH)
-            .args(["fake-camera", "--mdns", "--onvif", "--with-parent", "--listen", &format!("{address}:554"), "--file"])
+            .args([
+                "fake-camera",
+                "--mdns",
+                "--onvif",
+                "--with-parent",
+                "--listen",
+                &format!("{address}:554"),
+                "--file",
+            ])
             .arg(&self.clip)
             .args(["--name", &name(self.index), "--watermark", &number(self.index).to_string()])
             .args(["--user", &name(self.index), "--password", &password(self.index)])

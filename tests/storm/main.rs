@@ -183,7 +183,11 @@ impl Storm {
         let mut back: BTreeMap<usize, Duration> = BTreeMap::new();
         let start = Instant::now();
         while back.len() < CAMERAS {
-            assert!(start.elapsed() < Duration::from_secs(90), "never recorded again: {:?}", self.report(client, &back));
+            assert!(
+                start.elapsed() < Duration::from_secs(90),
+                "never recorded again: {:?}",
+                self.report(client, &back)
+            );
             let cameras = client.cameras();
             for id in recording(&cameras, since) {
                 let index = (0..CAMERAS).find(|index| name(*index) == id).expect("a camera");
@@ -222,7 +226,8 @@ fn no_picture_is_ever_filed_or_shown_under_another_camera() {
         return eprintln!("skipped: ffmpeg is not installed");
     }
     let seed = std::env::var("HEARTHWATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_240_216);
-    let (rounds, calm, watchers) = if is_slow() { (50, Duration::from_secs(5), 50) } else { (3, Duration::from_secs(3), 12) };
+    let (rounds, calm, watchers) =
+        if is_slow() { (50, Duration::from_secs(5), 50) } else { (3, Duration::from_secs(3), 12) };
     eprintln!("seed {seed}, {rounds} rounds, {watchers} viewers");
     let mut folder = tempfile::tempdir().expect("a folder");
     folder.disable_cleanup(std::env::var_os("HEARTHWATCH_KEEP").is_some());
@@ -250,7 +255,10 @@ fn no_picture_is_ever_filed_or_shown_under_another_camera() {
     for round in 1..=rounds {
         let back = storm.round(&owner);
         let longest = back.iter().max().copied().unwrap_or_default();
-        eprintln!("round {round}: all recording again, the last {:.1} s after it could be reached", longest.as_secs_f64());
+        eprintln!(
+            "round {round}: all recording again, the last {:.1} s after it could be reached",
+            longest.as_secs_f64()
+        );
         took.extend(back);
         std::thread::sleep(calm);
     }
@@ -313,7 +321,11 @@ fn check_passwords(devices: &[Device]) {
     for device in devices {
         for user in device.sent() {
             asked += 1;
-            assert!(user.contains(&name(device.index)) && device.index < CAMERAS, "{user} was sent to {}", name(device.index));
+            assert!(
+                user.contains(&name(device.index)) && device.index < CAMERAS,
+                "{user} was sent to {}",
+                name(device.index)
+            );
         }
     }
     eprintln!("{asked} passwords were sent, each to its own camera");

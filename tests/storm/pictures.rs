@@ -19,8 +19,24 @@ pub(crate) fn make_clip(path: &Path, number: u16) {
     let size = format!("{WIDTH}x{HEIGHT}");
     let (rate, group) = (RATE.to_string(), RATE.to_string());
     let mut encoder = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", &rate, "-i", "-"])
-        .args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-crf", "24", "-bf", "0", "-g", &group])
+        .args([
+            "-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", &rate, "-i",
+            "-",
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-crf",
+            "24",
+            "-bf",
+            "0",
+            "-g",
+            &group,
+        ])
         .arg(path)
         .stdin(Stdio::piped())
         .spawn()

@@ -75,7 +75,7 @@ pub struct Found {
 
 impl Found {
     /// From an mDNS announcement; `None` if it has no port.
-    pub(crate) fn from_mdns<'a>(
+    pub fn from_mdns<'a>(
         service: Service,
         fullname: &str,
         address: IpAddr,
@@ -132,7 +132,8 @@ impl Found {
 
     /// Whether what it says of itself fits what is pinned: a reason to look there, never a proof.
     pub fn fits(&self, pinned: &Evidence) -> bool {
-        let uuid = self.txt.get("uuid").is_some_and(|uuid| pinned.uuid.as_deref() == Some(uuid.to_lowercase().as_str()));
+        let uuid =
+            self.txt.get("uuid").is_some_and(|uuid| pinned.uuid.as_deref() == Some(uuid.to_lowercase().as_str()));
         let mac = self.txt.get("mac").and_then(|mac| mac.parse().ok());
         let named = self.how == How::Mdns && pinned.instance.as_ref() == Some(&self.instance);
         let said = pinned.txt.is_some() && Evidence::naming_txt(&self.txt) == pinned.txt;

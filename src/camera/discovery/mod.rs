@@ -94,9 +94,7 @@ pub async fn browse(
             on_event(event);
         }
     };
-    let by_mdns = async {
-        if ways.mdns { browse_mdns(scope, &stop, tell).await } else { Ok(stop.cancelled().await) }
-    };
+    let by_mdns = async { if ways.mdns { browse_mdns(scope, &stop, tell).await } else { Ok(stop.cancelled().await) } };
     let by_onvif = async {
         if !ways.onvif {
             return Ok(stop.cancelled().await);

@@ -168,8 +168,12 @@ impl Pins {
     /// Some makers give one id to all their devices. An id that is pinned of another camera with another card names nobody.
     fn without_shared(&self, camera: &CameraId, found: &Evidence) -> Evidence {
         let mut found = found.clone();
-        let others: Vec<_> =
-            self.pins.iter().filter(|(other, pin)| *other != camera && differ(pin, &found)).map(|(_, pin)| pin).collect();
+        let others: Vec<_> = self
+            .pins
+            .iter()
+            .filter(|(other, pin)| *other != camera && differ(pin, &found))
+            .map(|(_, pin)| pin)
+            .collect();
         if others.iter().any(|pin| pin.evidence.uuid == found.uuid) && self.has_own_card(camera) {
             found.uuid = None;
         }

@@ -65,7 +65,8 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
             return refused;
         }
         return Verdict::Weak {
-            why: "Its streams are described otherwise than before, and its MAC address cannot be seen from here.".to_owned(),
+            why: "Its streams are described otherwise than before, and its MAC address cannot be seen from here."
+                .to_owned(),
         };
     }
     // A name is no reason to refuse: two announcers who find the same one rename themselves.
@@ -104,7 +105,8 @@ impl Pair {
     }
 
     fn contradiction(&self) -> Option<Verdict> {
-        let (pinned, found) = self.pinned.as_ref().zip(self.found.as_ref()).filter(|(pinned, found)| pinned != found)?;
+        let (pinned, found) =
+            self.pinned.as_ref().zip(self.found.as_ref()).filter(|(pinned, found)| pinned != found)?;
         let what = self.what;
         Some(Verdict::Refused {
             expected: format!("the device with {what} {pinned}"),

@@ -64,7 +64,8 @@ pub fn read(bytes: &[u8], from: IpAddr) -> Result<Message, XmlError> {
         Message::There(devices.take(MOST_DEVICES).filter_map(|device| announcement(device, from)).collect())
     };
     Ok(match content.name.as_str() {
-        "Hello" => there(&mut std::iter::once(content)),
+        // Some answer with the match itself, without the list around it.
+        "Hello" | "ProbeMatch" | "ResolveMatch" => there(&mut std::iter::once(content)),
         "ProbeMatches" => there(&mut content.all("ProbeMatch")),
         "ResolveMatches" => there(&mut content.all("ResolveMatch")),
         "Bye" => Message::Bye(uuid(content).into_iter().collect()),
@@ -169,8 +170,15 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_without_a_list_around_it_is_read_too() {
+        assert_eq!(only(&hello("").replace("Hello", "ProbeMatch")).uuid, "2419d68a-2dd2-21b2-a205-ec71dbb00001");
+    }
+
+    #[test]
     fn a_service_at_another_machine_is_not_followed() {
-        for elsewhere in ["http://169.254.169.254/latest", "http://8.8.8.8/x", "http://evil.example/x", "file:///etc/passwd"] {
+        for elsewhere in
+            ["http://169.254.169.254/latest", "http://8.8.8.8/x", "http://evil.example/x", "file:///etc/passwd"]
+        {
             assert_eq!(only(&hello(&format!("<d:XAddrs>{elsewhere}</d:XAddrs>"))).service, None, "{elsewhere}");
         }
     }
@@ -180,7 +188,10 @@ mod tests {
         let said = only(&hello(
             "<d:Scopes>onvif://www.onvif.org/name/%3Cscript%3Ealert(1)%3C/script%3E%E2%80%AEgpj%00%1b[31m</d:Scopes>",
         ));
-        assert_eq!(said.name, "<script>alert(1)</script>gpj[31m", "text that a page escapes; nothing that turns or hides it");
+        assert_eq!(
+            said.name, "<script>alert(1)</script>gpj[31m",
+            "text that a page escapes; nothing that turns or hides it"
+        );
     }
 
     #[test]

@@ -45,7 +45,6 @@ pub(crate) async fn browse(
     for interface in interfaces {
         // Bound to the interface's own address, the question leaves by that interface.
         let socket = UdpSocket::bind((interface, 0)).await?;
-        socket.set_multicast_loop_v4(scope == Scope::Loopback)?;
         askers.push(socket);
     }
     let mut heard = BTreeMap::new();
@@ -161,7 +160,8 @@ async fn first_of(sockets: &[UdpSocket]) -> Option<(Vec<u8>, SocketAddr)> {
 /// The ONVIF id of whoever is at this address, asked there; `None` if nobody answers within half a second. May be cancelled.
 pub(crate) async fn ask_id(address: IpAddr) -> Option<String> {
     let asking = async {
-        let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr =
+            if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).await.ok()?;
         // Connected, it takes answers of that address alone, and hears at once that nobody listens there.
         socket.connect((address, PORT)).await.ok()?;

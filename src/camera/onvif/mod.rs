@@ -11,9 +11,9 @@ mod xml;
 
 pub use self::announcement::{Announcement, Message, read as read_announcement};
 pub use self::client::{AskError, Told, ask};
+pub(crate) use self::listen::{ask_id, browse};
 pub use self::soap::{Information, Profile, SoapError};
 pub use self::xml::XmlError;
-pub(crate) use self::listen::{ask_id, browse};
 
 /// WS-Discovery's port.
 pub(crate) const PORT: u16 = 3702;

@@ -80,7 +80,9 @@ impl Question<'_> {
     fn body(self) -> String {
         match self {
             Self::Time => "<tds:GetSystemDateAndTime/>".to_owned(),
-            Self::Capabilities => "<tds:GetCapabilities><tds:Category>All</tds:Category></tds:GetCapabilities>".to_owned(),
+            Self::Capabilities => {
+                "<tds:GetCapabilities><tds:Category>All</tds:Category></tds:GetCapabilities>".to_owned()
+            }
             Self::Information => "<tds:GetDeviceInformation/>".to_owned(),
             Self::Interfaces => "<tds:GetNetworkInterfaces/>".to_owned(),
             Self::Profiles => "<trt:GetProfiles/>".to_owned(),
@@ -295,9 +297,13 @@ mod tests {
     #[test]
     fn a_stream_elsewhere_is_not_followed() {
         let uri = |uri: &str| {
-            stream_uri(&answer(&format!("<x><MediaUri><Uri>{uri}</Uri></MediaUri></x>")), FROM).map(|url| url.to_string())
+            stream_uri(&answer(&format!("<x><MediaUri><Uri>{uri}</Uri></MediaUri></x>")), FROM)
+                .map(|url| url.to_string())
         };
-        assert_eq!(uri("rtsp://admin:1234@192.168.1.20:554/main?a=1"), Ok("rtsp://192.168.1.20:554/main?a=1".to_owned()));
+        assert_eq!(
+            uri("rtsp://admin:1234@192.168.1.20:554/main?a=1"),
+            Ok("rtsp://192.168.1.20:554/main?a=1".to_owned())
+        );
         assert_eq!(uri("rtsp://169.254.169.254/x"), Err(SoapError::Elsewhere("169.254.169.254".to_owned())));
         assert_eq!(uri("http://192.168.1.20/x"), Err(SoapError::OffTopic));
         assert_eq!(uri("no url"), Err(SoapError::OffTopic));
@@ -314,7 +320,8 @@ mod tests {
         let fault = |inner: &str| {
             content(format!("<s:Envelope><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>").as_bytes())
         };
-        let nested = "<s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>ter:NotAuthorized</s:Value></s:Subcode></s:Code>";
+        let nested =
+            "<s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>ter:NotAuthorized</s:Value></s:Subcode></s:Code>";
         assert_eq!(fault(nested), Err(SoapError::NotAuthorized));
         let other = "<s:Reason><s:Text>out of &lt;b&gt;paper</s:Text></s:Reason>";
         assert_eq!(fault(other), Err(SoapError::Fault("out of <b>paper".to_owned())));
