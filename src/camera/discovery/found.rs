@@ -75,7 +75,7 @@ pub struct Found {
 
 impl Found {
     /// From an mDNS announcement; `None` if it has no port.
-    pub(crate) fn from_mdns<'a>(
+    pub fn from_mdns<'a>(
         service: Service,
         fullname: &str,
         address: IpAddr,
