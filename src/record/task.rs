@@ -171,7 +171,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.hole = self.hole(&packet, placed);
+                self.hole = self.hole(&packet, placed).or(self.hole);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }
