@@ -95,7 +95,6 @@ const CASES: [Case; 10] = [
         missing_s: (0.0, GROUP_S),
         causes: &[GapCause::PacketLoss],
         is_clean: false,
-        ..NORMAL
     },
 ];
 

@@ -115,14 +115,13 @@ impl Connection {
                 }
             };
             match happening {
-                Happening::Read(0) => return Ok(()),
+                Happening::Read(0) | Happening::Fault(fault::Event::Drop) => return Ok(()),
                 Happening::Read(_) => self.answer_requests().await?,
                 Happening::Picture(Ok(unit)) => self.send_picture(&unit).await?,
                 Happening::Picture(Err(RecvError::Lagged(missed))) => return Err(ConnectionError::Slow(missed)),
                 Happening::Picture(Err(RecvError::Closed)) => return Err(ConnectionError::StreamEnded),
                 Happening::Heard => self.heard(),
                 Happening::ReportDue => self.report().await?,
-                Happening::Fault(fault::Event::Drop) => return Ok(()),
                 Happening::Fault(fault::Event::StrayAnswer) => self.answer_nothing().await?,
             }
         }

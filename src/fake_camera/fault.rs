@@ -14,6 +14,8 @@
 //! | `resolution@20s:640x360` | pictures of the main stream have another size from then on |
 //! | `loss:5%` | that part of the UDP datagrams is lost |
 //! | `rtcp-silent` | no sender reports |
+//!
+//! A camera that loops a file sends it in its own order and size.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -42,7 +44,7 @@ struct Window {
 
 impl Window {
     fn holds(self, now: Duration) -> bool {
-        now >= self.at && now - self.at < self.length
+        now.checked_sub(self.at).is_some_and(|since| since < self.length)
     }
 }
 

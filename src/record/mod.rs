@@ -1,7 +1,8 @@
 //! From packets to files: where a segment ends, fragmented MP4, the recording task.
 //!
 //! Owns the files that are being written and nothing else: knows no database, no decoder and no viewer, and waits for none of
-//! them. [`cutter`], [`timeline`], [`fragmenter`], [`missing`] and [`fmp4`] decide and are pure; [`task`] does.
+//! them. [`cutter`], [`timeline`], [`fragmenter`], [`missing`] and [`fmp4`] decide and are pure; [`task`] does. Closed files are
+//! touched by [`moved`] alone, when the clock turns out to have been wrong.
 
 mod codecs;
 pub mod cutter;

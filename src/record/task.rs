@@ -173,7 +173,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
                 self.push(packet, placed, false);
             }
             Verdict::Next => {
-                self.hole = self.hole(&packet, placed, thinned);
+                self.hole = self.hole(&packet, placed, thinned).or(self.hole);
                 if let Some(timeline) = &mut self.timeline {
                     timeline.turn(&packet);
                 }

@@ -237,4 +237,21 @@ mod tests {
             assert_eq!(span_of(date, &zone).expect("a span").length(), Duration::from_secs(hours * 3600));
         }
     }
+
+    #[test]
+    fn every_quarter_of_an_hour_of_two_years_is_on_the_page_of_its_day_and_days_meet() {
+        for rule in ["CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0", "LHST-10:30LHDT-11,M10.1.0,M4.1.0", "UTC0"]
+        {
+            let zone = TimeZone::posix(rule).expect("a rule");
+            let mut before: Option<UtcSpan> = None;
+            for quarter in 0..2 * 365 * 96 {
+                let moment = UtcMicros(1_767_225_600_000_000 + quarter * 900_000_000);
+                let day = span_of(date_of(moment, &zone), &zone).expect("a span");
+                assert!(day.contains(moment), "{moment} in {rule}");
+                let meets = before.is_none_or(|before| before == day || before.end() == day.start());
+                assert!(meets, "{before:?} and {day:?} in {rule}");
+                before = Some(day);
+            }
+        }
+    }
 }
