@@ -71,7 +71,7 @@ impl House {
 
     fn switch(&self, ports: &[&str], on: bool) -> Result<(), String> {
         let state = if on { "up" } else { "down" };
-        let lines: String = ports.iter().map(|port| format!("link set {port} {state}\n")).collect();
+        let lines: String = ports.iter().map(|port| ["link set ", port, " ", state, "\n"].concat()).collect();
         let mut batch = Command::new("ip")
             .args(["-n", &self.hub(), "-batch", "-"])
             .stdin(Stdio::piped())

@@ -222,14 +222,11 @@ mod tests {
         };
         let stop = CancellationToken::new();
         let mut told = 0;
-        let on_event = {
-            let stop = stop.clone();
-            |event| {
-                if let DiscoveryEvent::Found(found) = event {
-                    told += usize::from(found.address == IpAddr::from([127, 0, 0, 33]));
-                    if found.instance.starts_with("real") {
-                        stop.cancel();
-                    }
+        let on_event = |event| {
+            if let DiscoveryEvent::Found(found) = event {
+                told += usize::from(found.address == IpAddr::from([127, 0, 0, 33]));
+                if found.instance.starts_with("real") {
+                    stop.cancel();
                 }
             }
         };
