@@ -32,7 +32,7 @@
 //! | [`config`] | the file as written → checked settings or all complaints at once; hot reload; edits that keep comments |
 //! | [`access`] | who may see what: roles, rights, tokens, passwords, the gate and its proof type. Pure |
 //! | [`disk`] | the footage folder: layout, `.part` → sync → rename → sync folder, space, marker file |
-//! | [`camera`] | discovery, the session state machine and its RTSP source, packets |
+//! | [`camera`] | discovery, identity, ONVIF, the session state machine and its RTSP source, packets |
 //! | [`record`] | where a segment ends, fragmented MP4 written and read, the recording stage, recovery |
 //! | [`detect`] | the decoder process and its protocol, the model of the picture, the trigger |
 //! | [`index`] | SQLite: schema, migrations, one writer, read-only readers |
@@ -43,6 +43,8 @@
 //!
 //! # Invariants
 //!
+//! * Before a password is sent and before a picture is handed on, whoever answers was held against what is pinned of the
+//!   camera (`camera::identity`); an address, a name or an announcement is never evidence enough.
 //! * A picture is filed under the camera whose session delivered it: the camera's id travels beside the channel it came
 //!   from, and is written into the file. Whoever opens a file compares that id with the one in the proof.
 //! * `access::Viewable` is made by the gate alone, and the gate asks SQLite each time. No right is held in memory.

@@ -1,5 +1,5 @@
 //! Other people's announcers and listeners, in network namespaces of their own: avahi both ways, an ONVIF device and an
-//! ONVIF client from PyPI. What is not installed, or not allowed, is skipped with a word.
+//! ONVIF client in Python. What is not installed, or not allowed, is skipped with a word.
 
 #![expect(clippy::disallowed_methods, reason = "a test reads what other programs wrote")]
 
@@ -99,7 +99,7 @@ fn what_avahi_announces_is_found_and_avahi_finds_what_we_announce() {
     assert!(ours.contains(house::RECORDER) && ours.contains(";8554;"), "{ours}");
 }
 
-/// Where the peers from PyPI are, if the set-up could install them.
+/// Where the Python peers are, if the set-up could install them.
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("HEARTHWATCH_VENV").map(PathBuf::from);
     let venv = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/onvif-venv"));

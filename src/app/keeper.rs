@@ -159,7 +159,8 @@ impl Keeper for HouseKeeper {
             let credentials = (!wish.user.is_empty())
                 .then(|| Credentials { username: wish.user.clone(), password: wish.password.clone() });
             let streams = self.streams(&wish, credentials.as_ref()).await?;
-            let tried = trial::run(&self.identities, &self.exe, &self.clock, streams, credentials).await?;
+            let looking = trial::run(&self.identities, &self.exe, &self.clock, streams, credentials);
+            let tried = Box::pin(looking).await?;
             let (name, facts, advice) = (tried.name.clone(), tried.facts.clone(), tried.advice.clone());
             let has_picture = tried.picture.is_some();
             Ok(Trial { id: self.remember(tried), name, facts, advice, has_picture })

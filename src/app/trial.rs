@@ -158,7 +158,7 @@ pub(crate) async fn run(
     let (status, picture) = looked?;
     let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let (mut evidence, address) = seen.ok_or("The look at the camera broke off.")?;
-    evidence.serial = streams.serial.clone();
+    evidence.serial.clone_from(&streams.serial);
     let (mut facts, advice) = in_words(&status, &evidence, streams.small.is_some());
     facts.splice(0..0, streams.facts);
     let Streams { name, main, small, .. } = streams;

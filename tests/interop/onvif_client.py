@@ -1,4 +1,4 @@
-"""A third-party ONVIF client (PyPI's onvif-zeep-async): asks the device at HOST PORT USER PASSWORD and prints what it says."""
+"""A third-party ONVIF client (onvif-zeep-async): asks the device at HOST PORT USER PASSWORD and prints what it says."""
 
 import asyncio
 import json

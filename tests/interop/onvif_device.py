@@ -1,4 +1,4 @@
-"""A third-party ONVIF device (PyPI's ipycam) at the address given, with a user name and password; runs until killed."""
+"""A third-party ONVIF device (ipycam) at the address given, with a user name and password; runs until killed."""
 
 import sys
 import time

@@ -33,7 +33,7 @@ impl House {
         house.connect(&house.recorder(), "rec", "02:77:00:00:ff:01")?;
         house.switch(&["rec"], true)?;
         ip(&["-n", &house.recorder(), "addr", "add", &format!("{RECORDER}/24"), "dev", "eth0"])?;
-        house.routes(&house.recorder())?;
+        routes(&house.recorder())?;
         for device in 0..devices {
             house.connect(&house.device(device), &port(device), &mac(device))?;
         }
@@ -48,11 +48,6 @@ impl House {
         ip(&["-n", name, "link", "set", "eth0", "address", mac])?;
         ip(&["-n", name, "link", "set", "lo", "up"])?;
         ip(&["-n", name, "link", "set", "eth0", "up"])
-    }
-
-    fn routes(&self, name: &str) -> Result<(), String> {
-        ip(&["-n", name, "route", "replace", "default", "dev", "eth0"])?;
-        ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])
     }
 
     fn hub(&self) -> String {
@@ -71,7 +66,7 @@ impl House {
 
     fn switch(&self, ports: &[&str], on: bool) -> Result<(), String> {
         let state = if on { "up" } else { "down" };
-        let lines: String = ports.iter().map(|port| format!("link set {port} {state}\n")).collect();
+        let lines: String = ports.iter().map(|port| ["link set ", port, " ", state, "\n"].concat()).collect();
         let mut batch = Command::new("ip")
             .args(["-n", &self.hub(), "-batch", "-"])
             .stdin(Stdio::piped())
@@ -99,7 +94,7 @@ impl House {
         let set = Command::new("ip").args(["netns", "exec", &name, "sysctl", "-q", "-w", &notify]).status();
         assert!(set.expect("sysctl runs").success());
         ip(&["-n", &name, "addr", "add", &format!("{address}/24"), "dev", "eth0"]).expect("an address");
-        self.routes(&name).expect("routes");
+        routes(&name).expect("routes");
     }
 
     /// Makes the recorder's kernel remember that this device has that address, as if from before.
@@ -126,6 +121,11 @@ pub(crate) fn program_in(name: &str, program: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", name, program]);
     command
+}
+
+fn routes(name: &str) -> Result<(), String> {
+    ip(&["-n", name, "route", "replace", "default", "dev", "eth0"])?;
+    ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])
 }
 
 fn port(device: usize) -> String {

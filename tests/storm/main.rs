@@ -79,13 +79,13 @@ impl Recorder {
              tls = \"off\"\n",
             folder.join("storage").display()
         );
-        for index in 0..CAMERAS {
+        for (index, given) in given.iter().enumerate().take(CAMERAS) {
             let (id, password) = (name(index), devices::password(index));
             // Writing to a string cannot fail.
             let _ = write!(
                 config,
                 "[cameras.{id}]\nurl = \"rtsp://{}/main\"\nusername = \"{id}\"\npassword = \"{password}\"\n",
-                address(given[index])
+                address(*given)
             );
         }
         std::fs::write(folder.join("config.toml"), config).expect("written");

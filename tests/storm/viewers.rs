@@ -44,12 +44,11 @@ pub(crate) fn move_in(storage: &Path, watchers: usize, random: &mut Random) -> P
     let mut people = Vec::new();
     for who in 0..=watchers {
         let token = Token::from_random(std::array::from_fn(|_| random.next().to_be_bytes()[0]));
-        let sees: Vec<usize> = match who {
-            0 => (0..CAMERAS).collect(),
-            _ => {
-                let count = 1 + random.below(5);
-                random.shuffled(CAMERAS)[..count].to_vec()
-            }
+        let sees: Vec<usize> = if who == 0 {
+            (0..CAMERAS).collect()
+        } else {
+            let count = 1 + random.below(5);
+            random.shuffled(CAMERAS)[..count].to_vec()
         };
         let (hash, phc, seen) = (token.hash(), phc.clone(), sees.clone());
         let made = writer.write_blocking(move |tx| {
@@ -102,7 +101,7 @@ impl Owner {
         let (_, body) = get(&self.agent, &self.origin, &self.token, "/metrics");
         let text = String::from_utf8(body).expect("UTF-8");
         let lines = text.lines().filter(|line| line.starts_with("hearthwatch_identity_refusals_total{"));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 }
 
@@ -214,7 +213,7 @@ impl Looking {
                 if status == 200 { vec![self.keep(camera, "snapshots", "jpg", &body)] } else { Vec::new() }
             }
             1 => {
-                let end = crate::unix_now() - (self.random.next() % 20) as f64;
+                let end = crate::unix_now() - f64::from(u8::try_from(self.random.below(20)).expect("small"));
                 let (status, body) = get(&format!("/api/cameras/{id}/clip.mp4?start={}&end={end}", end - 2.0));
                 if status == 200 { vec![self.keep(camera, "clip pictures", "mp4", &body)] } else { Vec::new() }
             }

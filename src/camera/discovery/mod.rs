@@ -94,10 +94,10 @@ pub async fn browse(
             on_event(event);
         }
     };
-    let by_mdns = async { if ways.mdns { browse_mdns(scope, &stop, tell).await } else { Ok(stop.cancelled().await) } };
+    let by_mdns = async { if ways.mdns { browse_mdns(scope, &stop, tell).await } else { until(&stop).await } };
     let by_onvif = async {
         if !ways.onvif {
-            return Ok(stop.cancelled().await);
+            return until(&stop).await;
         }
         onvif::browse(scope, Arc::clone(&ways.again), stop.clone(), tell).await.map_err(DiscoveryError::Onvif)
     };
@@ -107,6 +107,12 @@ pub async fn browse(
         (_, Err(error)) if !ways.mdns => Err(error),
         _ => Ok(()),
     }
+}
+
+/// A way that is not wanted.
+async fn until(stop: &CancellationToken) -> Result<(), DiscoveryError> {
+    stop.cancelled().await;
+    Ok(())
 }
 
 async fn after_a_word(way: impl Future<Output = Result<(), DiscoveryError>>) -> Result<(), DiscoveryError> {

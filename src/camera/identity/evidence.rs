@@ -25,8 +25,10 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (at, byte) in self.0.iter().enumerate() {
+            write!(f, "{}{byte:02x}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +117,10 @@ impl StreamShape {
                 has_sets = true;
             }
         }
-        let hex = |hash: Sha256| hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |hash: Sha256| {
+            let start = hash.finalize().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+            format!("{start:016x}")
+        };
         let name = if name.is_empty() { "without a name".to_owned() } else { format!("\"{name}\"") };
         let sets = if has_sets { hex(sets) } else { String::new() };
         Self { sdp: format!("{name} {}", hex(shape)), sets }

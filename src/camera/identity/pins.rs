@@ -44,7 +44,7 @@ pub struct Judged {
 /// holds this.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    pins: BTreeMap<CameraId, Pin>,
+    known: BTreeMap<CameraId, Pin>,
     refused: BTreeMap<CameraId, Refusal>,
     doubts: BTreeMap<CameraId, String>,
 }
@@ -52,12 +52,12 @@ pub struct Pins {
 impl Pins {
     /// As they were written down.
     pub fn new(pins: BTreeMap<CameraId, Pin>) -> Self {
-        Self { pins, refused: BTreeMap::new(), doubts: BTreeMap::new() }
+        Self { known: pins, refused: BTreeMap::new(), doubts: BTreeMap::new() }
     }
 
     /// What is pinned of a camera.
     pub fn of(&self, camera: &CameraId) -> Option<&Pin> {
-        self.pins.get(camera)
+        self.known.get(camera)
     }
 
     /// Who was refused in its place last, until it was itself again.
@@ -72,9 +72,9 @@ impl Pins {
 
     /// What may be said about an id that is not one device's alone.
     pub fn shared_id(&self, camera: &CameraId) -> Option<String> {
-        let own = self.pins.get(camera)?;
+        let own = self.known.get(camera)?;
         let uuid = own.evidence.uuid.as_ref()?;
-        let (other, _) = self.pins.iter().find(|(other, pin)| {
+        let (other, _) = self.known.iter().find(|(other, pin)| {
             *other != camera && pin.evidence.uuid.as_ref() == Some(uuid) && differ(pin, &own.evidence)
         })?;
         Some(format!("It has the same ONVIF id as the camera {other}, so that id is not used to tell them apart."))
@@ -84,7 +84,7 @@ impl Pins {
     /// pinned, unless it is another camera of the household.
     pub fn judge(&mut self, camera: &CameraId, found: &Evidence, address: IpAddr, now: UtcMicros) -> Judged {
         let found = self.without_shared(camera, found);
-        let (verdict, pin) = match self.pins.get(camera) {
+        let (verdict, pin) = match self.known.get(camera) {
             None => match self.somebody_else(camera, &found, address) {
                 Some(refused) => (refused, None),
                 None if found.is_empty() => (verdict(&found, &found), None),
@@ -127,9 +127,9 @@ impl Pins {
                 self.doubts.insert(camera.clone(), why.clone());
             }
         }
-        let changed = pin.filter(|pin| self.pins.get(camera) != Some(pin));
+        let changed = pin.filter(|pin| self.known.get(camera) != Some(pin));
         if let Some(pin) = &changed {
-            self.pins.insert(camera.clone(), pin.clone());
+            self.known.insert(camera.clone(), pin.clone());
         }
         Judged { verdict, to_save: changed }
     }
@@ -138,7 +138,7 @@ impl Pins {
     pub fn adopt(&mut self, camera: &CameraId, now: UtcMicros) -> Option<(Refusal, Pin)> {
         let refusal = self.refused.remove(camera)?;
         let pin = Pin { evidence: refusal.evidence.clone(), address: refusal.address, since: now };
-        self.pins.insert(camera.clone(), pin.clone());
+        self.known.insert(camera.clone(), pin.clone());
         Some((refusal, pin))
     }
 
@@ -146,19 +146,19 @@ impl Pins {
     pub fn set(&mut self, camera: CameraId, pin: Pin) {
         self.refused.remove(&camera);
         self.doubts.remove(&camera);
-        self.pins.insert(camera, pin);
+        self.known.insert(camera, pin);
     }
 
     /// Which camera of the household this is for certain, other than `but`.
     pub fn who_is(&self, found: &Evidence, but: Option<&CameraId>) -> Option<&CameraId> {
-        let others = self.pins.iter().filter(|(other, _)| Some(*other) != but);
+        let others = self.known.iter().filter(|(other, _)| Some(*other) != but);
         others.filter(|(_, pin)| verdict(&pin.evidence, found) == Verdict::Same).map(|(other, _)| other).next()
     }
 
     /// A recorder of several cameras has one card for all of them, at one address; everybody else is elsewhere.
     fn somebody_else(&self, camera: &CameraId, found: &Evidence, address: IpAddr) -> Option<Verdict> {
         let other = self.who_is(found, Some(camera))?;
-        let elsewhere = self.pins.get(other).is_some_and(|pin| pin.address != address);
+        let elsewhere = self.known.get(other).is_some_and(|pin| pin.address != address);
         elsewhere.then(|| Verdict::Refused {
             expected: "a camera that is not yet set up".to_owned(),
             found: format!("the one that is set up as {other}"),
@@ -169,7 +169,7 @@ impl Pins {
     fn without_shared(&self, camera: &CameraId, found: &Evidence) -> Evidence {
         let mut found = found.clone();
         let others: Vec<_> = self
-            .pins
+            .known
             .iter()
             .filter(|(other, pin)| *other != camera && differ(pin, &found))
             .map(|(_, pin)| pin)
@@ -184,7 +184,7 @@ impl Pins {
     }
 
     fn has_own_card(&self, camera: &CameraId) -> bool {
-        self.pins.get(camera).is_none_or(|pin| pin.evidence.mac.is_some())
+        self.known.get(camera).is_none_or(|pin| pin.evidence.mac.is_some())
     }
 }
 

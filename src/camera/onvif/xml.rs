@@ -91,7 +91,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
             }
             Event::End(_) => {
                 let mut closed = open.pop().ok_or(XmlError::Malformed)?;
-                closed.text = closed.text.trim().to_owned();
+                closed.text = String::from(closed.text.trim());
                 open.last_mut().ok_or(XmlError::Malformed)?.children.push(closed);
             }
             Event::Text(text) => add(&mut open, &text.xml10_content()),
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(read("<a>".repeat(40).as_bytes()), Err(XmlError::TooLarge));
         let wide = format!("<a>{}</a>", "<b/>".repeat(MOST_ELEMENTS));
         assert_eq!(read(wide.as_bytes()), Err(XmlError::TooLarge));
-        let many: String = (0..40).map(|n| format!(" a{n}=''")).collect();
+        let many = (0..40).map(|n| format!(" a{n}=''")).collect::<Vec<_>>().concat();
         assert_eq!(read(format!("<a{many}/>").as_bytes()), Err(XmlError::TooLarge));
         for torn in ["", "text", "<a>", "<a></b>", "</a>", "<a", "<a x=1/>"] {
             assert_eq!(read(torn.as_bytes()), Err(XmlError::Malformed), "{torn}");

@@ -3,6 +3,7 @@
 //! The decisions are in `machine` and know neither network nor clock; here they are carried out. A session owns its
 //! connection and its status; it never records, decodes or waits for anybody downstream.
 
+mod departure;
 mod error;
 mod look;
 mod machine;
@@ -101,7 +102,7 @@ pub async fn run(
 /// When somebody saw the camera; never, if nobody looks.
 async fn seen(hurry: &mut watch::Receiver<u64>) {
     if hurry.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,9 +1,8 @@
 //! The source that speaks RTSP, built on retina.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use url::Url;
 use crate::camera::identity::{Evidence, Judge, StreamShape, Verdict, neighbour};
 use crate::camera::onvif;
 use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
+use crate::camera::session::departure::{group_of, leave};
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge, Question};
 use crate::camera::session::parameters;
@@ -26,9 +26,6 @@ use crate::camera::session::source::{Frame, Frames, Source};
 use crate::camera::session::{Purpose, Target};
 use crate::config::settings::Transport;
 use crate::units::MediaTicks;
-
-/// How long a camera gets to take our leave, when we stop and before we come again.
-const LEAVE: Duration = Duration::from_secs(2);
 
 /// One camera's RTSP server.
 pub(crate) struct Rtsp {
@@ -185,27 +182,6 @@ impl Rtsp {
         }
         let address: IpAddr = theirs.trim_matches(['[', ']']).parse().map_err(|_| elsewhere())?;
         if address == self.known.address.ip() { Ok(()) } else { Err(elsewhere()) }
-    }
-}
-
-/// Sessions that a camera may still think are open, per server: a busy camera refuses the next one until it forgot them.
-fn group_of(server: &str) -> Arc<SessionGroup> {
-    static GROUPS: LazyLock<Mutex<HashMap<String, Weak<SessionGroup>>>> = LazyLock::new(Mutex::default);
-    let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(group) = groups.get(server).and_then(Weak::upgrade) {
-        return group;
-    }
-    groups.retain(|_, group| group.strong_count() > 0);
-    let group = Arc::new(SessionGroup::default());
-    groups.insert(server.to_owned(), Arc::downgrade(&group));
-    group
-}
-
-/// Waits until no session of the group is left open at the camera, but not for long.
-async fn leave(group: &SessionGroup) {
-    let stale = group.stale_sessions();
-    if stale.num_sessions > 0 {
-        let _ = tokio::time::timeout(LEAVE, group.await_stale_sessions(&stale)).await;
     }
 }
 
@@ -499,12 +475,5 @@ mod tests {
             let control = Url::parse(control).expect("a URL");
             assert_eq!(source.same_machine(&control).is_ok(), same, "{control}");
         }
-    }
-
-    #[test]
-    fn sessions_of_one_server_share_what_is_still_open_there() {
-        let one = group_of("192.168.1.20:554");
-        assert!(Arc::ptr_eq(&one, &group_of("192.168.1.20:554")));
-        assert!(!Arc::ptr_eq(&one, &group_of("192.168.1.21:554")));
     }
 }
