@@ -43,7 +43,9 @@ fn try_for(seconds: Duration, what: &str, tried: impl Fn(&[u8]) + std::panic::Re
     while start.elapsed() < seconds {
         let input = random.input();
         if let Err(panic) = std::panic::catch_unwind(|| tried(&input)) {
-            eprintln!("{what}, seed {seed}, input {count}: {input:?}");
+            // The seed makes it again; a short one says more by itself.
+            let shown = if input.len() <= 64 { format!("{input:?}") } else { format!("{} bytes", input.len()) };
+            eprintln!("{what}, seed {seed}, input {count}: {shown}");
             std::panic::resume_unwind(panic);
         }
         count += 1;

@@ -19,7 +19,7 @@ pub const MAX_INIT: u64 = 1 << 20;
 const MAX_MOOF: u64 = 2 << 20;
 /// The largest `uuid` box that is looked into, in bytes.
 const MAX_UUID: u64 = 4096;
-/// Boxes of the top level that are looked at; an hour of one-second fragments has 7,200.
+/// Boxes of the top level that are looked at, what follows is not read; an hour of one-second fragments has 7,200.
 const MAX_BOXES: u32 = 100_000;
 /// Samples in one file; an hour at 60 pictures a second with sound has 400,000.
 const MAX_SAMPLES: usize = 1_000_000;
@@ -64,14 +64,6 @@ pub enum ReadError {
     /// The `moov` is there but describes no track of pictures that could be filed.
     #[error("the moov box is not one of a segment: {0}")]
     Init(&'static str),
-    /// More boxes or samples than a segment can have.
-    #[error("more than {limit} {what} in one file")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// The most that is accepted.
-        limit: usize,
-    },
 }
 
 /// What a segment file holds.
@@ -188,7 +180,7 @@ pub fn read<R: ReadAt + ?Sized>(source: &R, limit: u64) -> Result<SegmentFile, R
         if header.kind == FourCC::new(b"moof") {
             let runs = if header.body_len() <= MAX_MOOF {
                 let Some(body) = boxes.body(&header)? else { break };
-                parse_moof(&body, &header, &init, MAX_SAMPLES.saturating_sub(samples))?
+                parse_moof(&body, &header, &init, MAX_SAMPLES.saturating_sub(samples))
             } else {
                 None
             };
@@ -284,7 +276,7 @@ impl<R: ReadAt + ?Sized> Boxes<'_, R> {
         }
         self.seen += 1;
         if self.seen > MAX_BOXES {
-            return Err(ReadError::TooMany { what: "boxes", limit: MAX_BOXES as usize });
+            return Ok(None);
         }
         self.offset = start + size;
         Ok(Some(Header { kind, range: start..self.offset, body: start + head_len..self.offset }))
@@ -396,17 +388,17 @@ fn parse_trak(trak: &Bytes) -> Option<(Track, TrackInfo)> {
     (timescale > 0).then_some((track, TrackInfo { id, timescale, sample_entry, width, height }))
 }
 
-/// `None` if it makes no sense; an error only if it claims more samples than `most`.
-fn parse_moof(moof: &[u8], header: &Header, init: &Init, most: usize) -> Result<Option<Vec<Run>>, ReadError> {
+/// `None` if it makes no sense, or claims more samples than `most`: what one fragment claims must not cost those before it.
+fn parse_moof(moof: &[u8], header: &Header, init: &Init, most: usize) -> Option<Vec<Run>> {
     let mut runs = Vec::new();
     let mut left = most;
     let mut data_end = header.range.start;
     for (_, range) in children(moof).filter(|(kind, _)| *kind == FourCC::new(b"traf")).take(16) {
         let traf = &moof[range.clone()];
         let body_at = header.body.start + range.start as u64;
-        let Some(head) = child(traf, *b"tfhd").and_then(decode::<Tfhd>) else { return Ok(None) };
+        let head = child(traf, *b"tfhd").and_then(decode::<Tfhd>)?;
         let Some(track) = init.track(head.track_id) else { continue };
-        let Some((at, time)) = decode_time(traf) else { return Ok(None) };
+        let (at, time) = decode_time(traf)?;
         let mut run = Run {
             track,
             base_decode_ticks: time,
@@ -421,16 +413,13 @@ fn parse_moof(moof: &[u8], header: &Header, init: &Init, most: usize) -> Result<
         };
         let mut next = base;
         for (_, range) in children(traf).filter(|(kind, _)| *kind == FourCC::new(b"trun")) {
-            let Some(trun) = decode::<Trun>(&traf[range]) else { return Ok(None) };
-            left = left
-                .checked_sub(trun.samples.len())
-                .ok_or(ReadError::TooMany { what: "samples", limit: MAX_SAMPLES })?;
+            let trun = decode::<Trun>(&traf[range])?;
+            left = left.checked_sub(trun.samples.len())?;
             if let Some(offset) = trun.data_offset {
-                let Some(start) = base.checked_add_signed(offset.into()) else { return Ok(None) };
-                next = start;
+                next = base.checked_add_signed(offset.into())?;
             }
             if !append_samples(&mut run, &trun, &head, init, &mut next) {
-                return Ok(None);
+                return None;
             }
         }
         data_end = next;
@@ -438,7 +427,7 @@ fn parse_moof(moof: &[u8], header: &Header, init: &Init, most: usize) -> Result<
             runs.push(run);
         }
     }
-    Ok(Some(runs))
+    Some(runs)
 }
 
 /// Where the decode time stands within the traf's body, and what it is.

@@ -192,14 +192,20 @@ fn writing(asked: &Asked) -> Option<(&'static str, PathBuf)> {
 }
 
 fn of_file(number: u64) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/self/fd/{}", number as u32 as i32)).ok()
+    std::fs::read_link(format!("/proc/self/fd/{}", descriptor(number))).ok()
+}
+
+/// An `int` in a register of 64 bits: only the lower half counts.
+#[expect(clippy::cast_possible_truncation, reason = "as the kernel reads it")]
+fn descriptor(number: u64) -> i32 {
+    (number as u32).cast_signed()
 }
 
 /// Does the call for the thread, with half of its bytes; `None` if it is none that writes bytes.
 fn write_half(name: &str, asked: &Asked) -> Option<i64> {
     let [file, bytes, length, offset, ..] = asked.arguments;
     let half = usize::try_from(length / 2).expect("fits");
-    let (file, bytes) = (file as i32, bytes as *const libc::c_void);
+    let (file, bytes) = (descriptor(file), bytes as *const libc::c_void);
     // SAFETY: the file and the bytes are this process's own, and the thread waits.
     let written = match name {
         "write" if half > 0 => unsafe { libc::write(file, bytes, half) },

@@ -101,7 +101,9 @@ fn record(folder: &Path, faulty: std::ops::Range<usize>, fault: Fault) -> (Vec<C
         sender.send(ask_before_writing()).expect("somebody listens");
         let writing = std::thread::spawn(move || writer_thread.run());
         let (mut feed, packets) = queue(&Budget::new(usize::MAX));
-        film().into_iter().for_each(|packet| assert!(feed.push(packet)));
+        for packet in film() {
+            assert!(feed.push(packet));
+        }
         drop(feed);
         let settings =
             RecordSettings { segment: Duration::from_secs(6), sync: Duration::from_secs(2), recorded_until: None };
