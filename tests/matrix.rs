@@ -68,6 +68,7 @@ GET /api/events/{event} Event(History)
 PUT /api/events/{event} Event(Delete)
 DELETE /api/events/{event} Event(Delete)
 GET /api/events/{event}/thumbnail.jpg Event(History)
+GET /api/events/{event}/preview.jpg Event(History)
 GET /api/events/{event}/clip.mp4 Event(History)
 GET /api/audit SignedIn
 ";
