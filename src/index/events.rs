@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use crate::access::OfCamera;
 use crate::detect::event::MotionEvent;
+use crate::detect::why::Why;
 use crate::index::cameras;
 use crate::units::{CameraId, EventId, UtcMicros, UtcSpan};
 
@@ -16,15 +17,16 @@ pub const LIST_LIMIT: u32 = 1_000;
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail FROM events ", $rest)
+        concat!("SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail, why FROM events ", $rest)
     };
 }
 
 // What the household wrote stays, a thumbnail that was there stays, and an event never moves to another camera.
-const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail, why)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT (id) DO UPDATE SET start_us = excluded.start_us, end_us = excluded.end_us, peak = excluded.peak,
-        zones = excluded.zones, has_thumbnail = max(has_thumbnail, excluded.has_thumbnail)
+        zones = excluded.zones, has_thumbnail = max(has_thumbnail, excluded.has_thumbnail),
+        why = coalesce(excluded.why, why)
     WHERE camera = excluded.camera";
 const BY_ID: &str = select!("WHERE id = ?1");
 const NEWEST: &str = select!("WHERE camera = ?1 AND start_us >= ?2 AND start_us < ?3 ORDER BY start_us DESC LIMIT ?4");
@@ -73,6 +75,8 @@ pub struct EventRow {
     pub note: String,
     /// Whether there is a thumbnail file.
     pub has_thumbnail: bool,
+    /// Why it is one; `None` if that is not known.
+    pub why: Option<Why>,
 }
 
 impl OfCamera for EventRow {
@@ -114,6 +118,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         kept: row.get(6)?,
         note: row.get(7)?,
         has_thumbnail: row.get(8)?,
+        // What a later version wrote is no reason not to show the event.
+        why: row.get::<_, Option<String>>(9)?.and_then(|why| serde_json::from_str(&why).ok()),
     })
 }
 
@@ -135,7 +141,9 @@ pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<boo
     // A clock that was set back, or a sum that is not a number, is no reason to lose an event.
     let end = event.end.map(|end| end.max(event.start));
     let peak = if event.peak.is_nan() { 0.0 } else { event.peak.clamp(0.0, 1.0) };
-    let row = (event.id, &event.camera, event.start, end, peak, zones, event.thumbnail.is_some());
+    // A number that is none is written as null, and read as not known.
+    let why = event.why.and_then(|why| serde_json::to_string(&why).ok());
+    let row = (event.id, &event.camera, event.start, end, peak, zones, event.thumbnail.is_some(), why);
     match tx.prepare_cached(UPSERT)?.execute(row)? {
         1 => Ok(true),
         changed => Err(rusqlite::Error::StatementChangedRows(changed)),

@@ -4,10 +4,11 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Every migration, oldest first: its file's name and its SQL. The database's `user_version` counts those that ran. One that
 /// landed is never edited again.
-pub const MIGRATIONS: [(&str, &str); 3] = [
+pub const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_begin.sql", include_str!("migrations/0001_begin.sql")),
     ("0002_removed_events.sql", include_str!("migrations/0002_removed_events.sql")),
     ("0003_causes_of_gaps.sql", include_str!("migrations/0003_causes_of_gaps.sql")),
+    ("0004_why_events.sql", include_str!("migrations/0004_why_events.sql")),
 ];
 
 /// The `user_version` of a database that all of them ran on.

@@ -149,8 +149,16 @@ mod tests {
         for (n, event) in (0_u8..).zip(seen) {
             let id = EventId::from_random([n; 8]);
             let (start, end) = (UtcMicros(event.start), event.end.map(UtcMicros));
-            let motion =
-                MotionEvent { id, camera: whose(event.porch), start, end, peak: 0.1, zones: vec![], thumbnail: None };
+            let motion = MotionEvent {
+                id,
+                camera: whose(event.porch),
+                start,
+                end,
+                peak: 0.1,
+                zones: vec![],
+                why: None,
+                thumbnail: None,
+            };
             events::upsert(&tx, &motion).unwrap();
             events::set(&tx, id, Some(event.kept), None).unwrap();
         }

@@ -158,6 +158,7 @@ mod tests {
             end: None,
             peak: 0.25,
             zones: Vec::new(),
+            why: None,
             thumbnail: None,
         };
         storage.write(|tx| events::upsert(tx, &event));

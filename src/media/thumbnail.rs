@@ -48,6 +48,7 @@ mod tests {
             kept: false,
             note: String::new(),
             has_thumbnail: true,
+            why: None,
         };
         proof.narrow(row).expect("the same camera")
     }

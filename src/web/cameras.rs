@@ -19,6 +19,7 @@ use crate::web::board::OnBoard;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::why::{self, DismissedInWords};
 use crate::web::words::{self, Show};
 use crate::web::{health, links};
 
@@ -46,6 +47,7 @@ pub(crate) struct CameraInWords {
     pub(crate) streams: Vec<StreamInWords>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
+    pub(crate) dismissed: Vec<DismissedInWords>,
 }
 
 /// One stream of a camera.
@@ -101,6 +103,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
             _ => "off",
         },
         motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
+        dismissed: why::dismissed(&entry.detection.dismissed(), now),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::web::frame::{Alarm, Frame, Place, ViewerName};
 use crate::web::live::{LivePage, Tile};
 use crate::web::message::MessagePage;
 use crate::web::sign_in::{SignInLinkPage, SignInPage};
+use crate::web::why::DismissedInWords;
 
 const HOSTILE: &str =
     "</title><script>alert(1)</script><img src=x onerror=alert(2)>\" onfocus=\"alert(3)' `${4}`\u{202e}";
@@ -76,6 +77,7 @@ fn pages() -> Vec<(&'static str, String)> {
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
             recording: "off",
             motion: "off",
+            dismissed: vec![DismissedInWords { when: "<time></time>".into(), what: hostile() }],
         }],
     };
     let events = EventsPage {
@@ -93,6 +95,7 @@ fn pages() -> Vec<(&'static str, String)> {
         length: hostile(),
         zones: hostile(),
         peak: hostile(),
+        why: Some(hostile()),
         is_kept: false,
         note: hostile(),
         clip: hostile(),

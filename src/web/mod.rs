@@ -30,6 +30,7 @@ pub mod routes;
 mod sign_in;
 mod site;
 pub mod tls;
+mod why;
 mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};

@@ -192,6 +192,7 @@ impl Household {
             end: seconds.map(|seconds| start.plus(Duration::from_secs(seconds))),
             peak: 0.08,
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            why: None,
             thumbnail: jpeg.map(Bytes::copy_from_slice),
         };
         self.writer.write_blocking(move |tx| events::upsert(tx, &event)).expect("written");
