@@ -271,6 +271,7 @@ fn event(name: &str, n: u8) -> MotionEvent {
         end: Some(UtcMicros(START.0 + 2_000_000)),
         peak: 0.1,
         zones: Vec::new(),
+        why: None,
         thumbnail: Some(Bytes::from_static(&[0xff, 0xd8, 0xff, 0xd9])),
         preview: None,
     }

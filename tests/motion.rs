@@ -135,7 +135,8 @@ fn the_zones_that_were_touched_are_named() {
     let right = Polygon(vec![[0.9, 0.0], [1.0, 0.0], [1.0, 1.0], [0.9, 1.0]]);
     let above = Polygon(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 0.3], [0.0, 0.3]]);
     let zones = BTreeMap::from(
-        [("a", left_half()), ("b", right), ("c", above)].map(|(name, area)| (name.to_owned(), Zone { area })),
+        [("a", left_half()), ("b", right), ("c", above)]
+            .map(|(name, area)| (name.to_owned(), Zone { area, sensitivity: None })),
     );
     let found = watch(&Scene { thing: &walker, ..STILL }, &Motion { zones, ..Motion::default() }, 5.0, 30.0);
     assert_eq!(found.first().map(|seen| seen.movers[0].zones), Some(0b001));
@@ -183,20 +184,50 @@ fn crossing_box(folder: &Path, arguments: &[&str], name: &str) -> Option<PathBuf
 const X264: [&str; 6] =
     ["-c:v", "libx264", "-preset", "veryfast", "-x264-params", "keyint=20:scenecut=0:bframes=0:aud=1"];
 
-#[test]
-fn a_file_is_looked_through() {
+fn job<'a>(path: &'a Path, settings: &'a Motion) -> file::Job<'a> {
+    file::Job { path, settings, exe: this_program(), explain: None }
+}
+
+#[tokio::test]
+async fn a_file_is_looked_through() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["box.mp4", "box.ts"] {
         let Some(path) = crossing_box(folder.path(), &X264, name) else { return };
-        let report = file::motion(&path, &Motion::default()).expect("a report");
+        let report = file::motion(job(&path, &Motion::default())).await.expect("a report");
         assert_eq!((report.width, report.height, report.frames_total, report.frames_decoded), (640, 360, 200, 200));
         assert!((report.duration_s - 20.0).abs() < 0.3, "{}", report.duration_s);
         let [interval] = report.intervals[..] else { panic!("{name}: {:?}", report.intervals) };
         assert!((7.9..8.8).contains(&interval.start_s) && (12.0..13.6).contains(&interval.end_s), "{interval:?}");
         assert!((0.005..0.1).contains(&interval.peak), "{interval:?}");
+        assert!(report.cpu_s > 0.0);
     }
-    let nothing = file::motion(&folder.path().join("nothing.mp4"), &Motion::default()).expect_err("no file");
+    let nothing = file::motion(job(&folder.path().join("nothing.mp4"), &Motion::default())).await.expect_err("no file");
     assert!(nothing.to_string().contains("nothing.mp4"));
+}
+
+#[tokio::test]
+async fn what_was_seen_in_a_file_is_explained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = crossing_box(folder.path(), &X264, "box.mp4") else { return };
+    let right = Polygon(vec![[0.4, 0.0], [1.0, 0.0], [1.0, 1.0], [0.4, 1.0]]);
+    let settings = Motion { masks: vec![right], ..Motion::default() };
+    let explained = folder.path().join("why/here");
+    let job = file::Job { explain: Some(explained.clone()), ..job(&path, &settings) };
+    let report = file::motion(job).await.expect("a report");
+    assert_eq!(report.intervals.len(), 1);
+    let names: Vec<String> = std::fs::read_dir(&explained)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    for part in ["-event.jpg", "-masked.jpg"] {
+        let name = names.iter().find(|name| name.ends_with(part)).unwrap_or_else(|| panic!("{part} of {names:?}"));
+        #[expect(clippy::disallowed_methods, reason = "a test reads what was just made")]
+        let jpeg = std::fs::read(explained.join(name)).expect("a picture");
+        assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "{name}");
+    }
+    #[expect(clippy::disallowed_methods, reason = "a test reads what was just made")]
+    let list = std::fs::read_to_string(explained.join("why.txt")).expect("a list");
+    assert!(list.contains("event since") && list.contains("not motion: masked"), "{list}");
 }
 
 /// The packets of a raw H.264 or H.265 file with access unit delimiters, as a camera session would yield them.
@@ -299,9 +330,21 @@ const BEGIN: UtcMicros = UtcMicros(1_700_000_000_000_000);
 
 /// Runs a camera's detection over packets as fast as it keeps up; returns what it said and counted.
 async fn detect(exe: &Path, packets: Vec<Packet>, motion: Motion) -> (Vec<MotionEvent>, Arc<Counters>, Option<Bytes>) {
+    let (events, counters, newest, _) = detect_after(None, exe, packets, motion).await;
+    (events, counters, newest)
+}
+
+/// The same with what was known `before`; returns what is to be kept as well.
+async fn detect_after(
+    before: Option<Vec<u8>>,
+    exe: &Path,
+    packets: Vec<Packet>,
+    motion: Motion,
+) -> (Vec<MotionEvent>, Arc<Counters>, Option<Bytes>, Option<Vec<u8>>) {
     let counters = Arc::new(Counters::default());
     let (feed, fed) = mpsc::channel(1);
     let (ask, asked) = mpsc::channel(1);
+    let (keep, mut kept) = mpsc::channel(8);
     let mut events = Vec::new();
     let task = Task {
         camera: "porch".parse().expect("an id"),
@@ -310,6 +353,8 @@ async fn detect(exe: &Path, packets: Vec<Packet>, motion: Motion) -> (Vec<Motion
         packets: fed,
         stop: CancellationToken::new(),
         snapshots: asked,
+        before,
+        keep,
         counters: Arc::clone(&counters),
     };
     let mut ids = 0_u64;
@@ -335,7 +380,7 @@ async fn detect(exe: &Path, packets: Vec<Packet>, motion: Motion) -> (Vec<Motion
         newest
     };
     let ((), newest) = tokio::join!(running, feeding);
-    (events, counters, newest)
+    (events, counters, newest, kept.try_recv().ok())
 }
 
 fn this_program() -> &'static Path {
@@ -477,4 +522,46 @@ async fn a_decoder_that_hangs_is_given_up() {
     assert_eq!((events, newest), (Vec::new(), None));
     assert!(counters.trouble().expect("a word").contains("did not answer"), "{:?}", counters.trouble());
     assert_eq!(counters.decoded.load(Ordering::Relaxed), 0);
+}
+
+/// The box crosses from 8 s to 13 s; the recorder stops at 9.5 s, and its first picture after the restart is that of 10 s.
+#[tokio::test]
+async fn a_restart_in_the_middle_misses_nobody_and_invents_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = crossing_box(folder.path(), &X264, "box.h264") else { return };
+    let packets = packets(&path, VideoCodec::H264);
+    let again = |from: usize, to: usize| -> Vec<Packet> {
+        packets[from..to].iter().cloned().map(|packet| Packet { session: 2, ..packet }).collect()
+    };
+    let motion = Motion::default;
+    let (events, _, _, kept) = detect_after(None, this_program(), packets[..95].to_vec(), motion()).await;
+    assert!(events.last().is_some_and(|event| event.end.is_some()), "{events:?}");
+    let kept = kept.expect("what the garden looks like");
+    assert!((20_000..100_000).contains(&kept.len()), "{} bytes", kept.len());
+
+    let (events, ..) = detect_after(Some(kept.clone()), this_program(), again(100, 200), motion()).await;
+    let first = events.first().expect("the box is found again");
+    let start = first.start.offset_from(BEGIN);
+    assert!((10_000_000..13_000_000).contains(&start), "{start}");
+    assert!(events.iter().all(|event| event.id == first.id), "{events:?}");
+    let end = events.last().and_then(|event| event.end).expect("it ended").offset_from(BEGIN);
+    assert!((12_000_000..13_700_000).contains(&end), "{end}");
+
+    let (events, ..) = detect_after(Some(kept), this_program(), again(140, 200), motion()).await;
+    assert_eq!(events, [], "the box has gone");
+}
+
+#[tokio::test]
+async fn what_another_camera_knew_or_what_is_damaged_is_not_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = crossing_box(folder.path(), &X264, "box.h264") else { return };
+    let packets = packets(&path, VideoCodec::H264);
+    let (.., kept) = detect_after(None, this_program(), packets[..70].to_vec(), Motion::default()).await;
+    let mut damaged = kept.expect("what the garden looks like");
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    for before in [damaged, b"garbage".to_vec(), Vec::new()] {
+        let (events, ..) = detect_after(Some(before), this_program(), packets.clone(), Motion::default()).await;
+        assert_one_event(&events);
+    }
 }

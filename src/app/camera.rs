@@ -111,6 +111,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
     let (detect_sender, detect_packets) = mpsc::channel(DETECT_QUEUE);
     let to_detector = ToDetector::new(detect_sender);
+    let (keep, kept) = mpsc::channel(1);
     let task = detect::task::Task {
         camera: id.clone(),
         settings: camera.motion.clone(),
@@ -118,11 +119,15 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         packets: detect_packets,
         stop: stop.clone(),
         snapshots,
+        before: background_before(shared, id).await,
+        keep,
         counters,
     };
     let feed = shared.feed.clone();
     let out = move |event| feed.report(Report::Motion(event));
     tasks.spawn(detect::task::run(task, random::bytes::<8>, out).in_current_span());
+    // Ends when detection has ended and its last word is written.
+    tasks.spawn(keep_background(shared.clone(), id.clone(), kept).in_current_span());
 
     let target = |url: &CameraUrl| Target {
         camera: id.clone(),
@@ -212,6 +217,27 @@ async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");
             waiting
+        }
+    }
+}
+
+/// What detection knew of this camera when it last ended.
+async fn background_before(shared: &Arc<Shared>, id: &CameraId) -> Option<Vec<u8>> {
+    let (footage, camera) = (shared.site.footage.clone(), id.clone());
+    let read = tokio::task::spawn_blocking(move || footage.read_background(&camera)).await;
+    read.map_err(std::io::Error::other).and_then(|read| read).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the camera's usual picture cannot be read and is learnt anew");
+        None
+    })
+}
+
+async fn keep_background(shared: Arc<Shared>, id: CameraId, mut kept: mpsc::Receiver<Vec<u8>>) {
+    while let Some(content) = kept.recv().await {
+        let (footage, camera) = (shared.site.footage.clone(), id.clone());
+        let written = tokio::task::spawn_blocking(move || footage.write_background(&camera, &content)).await;
+        if let Err(error) = written.map_err(std::io::Error::other).and_then(|written| written) {
+            // Nothing is lost by it but a few seconds of learning at the next start.
+            tracing::warn!(%error, "the camera's usual picture cannot be kept");
         }
     }
 }

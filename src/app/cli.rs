@@ -144,6 +144,9 @@ pub(crate) struct Motion {
     /// … of this camera
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(crate) camera: Option<String>,
+    /// Put pictures of what was seen, and why it did or did not count, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) explain: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

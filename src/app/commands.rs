@@ -119,7 +119,13 @@ fn motion(options: &cli::Motion) -> Result<(), Failure> {
         (Some(file), Some(camera)) => camera_motion(file, camera)?,
         _ => config::settings::Motion::default(),
     };
-    let report = detect::file::motion(&options.file, &settings)?;
+    let exe = std::env::current_exe().context("this program's own file cannot be found")?;
+    let job =
+        detect::file::Job { path: &options.file, settings: &settings, exe: &exe, explain: options.explain.clone() };
+    // On this thread alone, which stays as long as the decoder process.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot start")?;
+    let report = runtime.block_on(detect::file::motion(job))?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

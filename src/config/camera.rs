@@ -16,9 +16,10 @@ use crate::units::{CameraId, Secret};
 const MOST_ZONES: usize = 32;
 const LONGEST_NAME: usize = 64;
 const LONGEST_SECRET: usize = 256;
-const MOTION_KEYS: [(&str, &str); 8] = [
+const MOTION_KEYS: [(&str, &str); 9] = [
     ("enabled", ".motion"),
     ("sensitivity", ".motion"),
+    ("min_seconds", ".motion"),
     ("pre_seconds", ".motion"),
     ("post_seconds", ".motion"),
     ("masks", ".motion"),
@@ -168,6 +169,7 @@ fn motion(mut section: Section<'_>) -> Motion {
     let default = Motion::default();
     let enabled = section.value("enabled", flag).unwrap_or(default.enabled);
     let sensitivity = section.value("sensitivity", |value| number(value, 0.0..=1.0, ""));
+    let least = section.value("min_seconds", |value| number(value, 0.0..=60.0, " seconds"));
     let pre = section.value("pre_seconds", |value| number(value, 0.0..=60.0, " seconds"));
     let post = section.value("post_seconds", |value| number(value, 0.0..=600.0, " seconds"));
     let masks = section.value("masks", polygons).unwrap_or_default();
@@ -177,6 +179,7 @@ fn motion(mut section: Section<'_>) -> Motion {
     Motion {
         enabled,
         sensitivity: sensitivity.map_or(default.sensitivity, |number| number as f32),
+        least: least.map_or(default.least, Duration::from_secs_f64),
         pre: pre.map_or(default.pre, Duration::from_secs_f64),
         post: post.map_or(default.post, Duration::from_secs_f64),
         masks,
@@ -200,8 +203,11 @@ fn zones(motion: &mut Section<'_>) -> BTreeMap<String, Zone> {
         if !section.has("area") {
             section.complain("area", "a zone needs its corners; write area = [[0.2, 0.5], [0.8, 0.5], [0.5, 1.0]]");
         }
+        let sensitivity = section.value("sensitivity", |value| number(value, 0.0..=1.0, ""));
         section.end(&[]);
-        zones.extend(area.map(|area| (name.to_owned(), Zone { area })));
+        #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1")]
+        let sensitivity = sensitivity.map(|number| number as f32);
+        zones.extend(area.map(|area| (name.to_owned(), Zone { area, sensitivity })));
     }
     zones
 }

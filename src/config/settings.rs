@@ -236,6 +236,8 @@ pub struct Motion {
     pub enabled: bool,
     /// 0 (hardly ever) to 1 (at everything).
     pub sensitivity: f32,
+    /// What moves for a shorter time is no event.
+    pub least: Duration,
     /// How much a clip shows before an event.
     pub pre: Duration,
     /// How much a clip shows after it.
@@ -251,6 +253,7 @@ impl Default for Motion {
         Self {
             enabled: true,
             sensitivity: 0.5,
+            least: Duration::ZERO,
             pre: Duration::from_secs(5),
             post: Duration::from_secs(10),
             masks: Vec::new(),
@@ -268,4 +271,6 @@ pub struct Polygon(pub Vec<[f32; 2]>);
 pub struct Zone {
     /// Where it is.
     pub area: Polygon,
+    /// Its own, instead of the camera's: 0 (hardly ever) to 1 (at everything).
+    pub sensitivity: Option<f32>,
 }

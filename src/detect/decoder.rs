@@ -72,6 +72,11 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
+    /// A picture that was not decoded but drawn.
+    pub(crate) fn drawn(frame: frame::Video) -> Self {
+        Self { frame, pts_us: 0, corrupt: false }
+    }
+
     pub(crate) fn width(&self) -> u32 {
         self.frame.width()
     }
@@ -118,13 +123,6 @@ impl Decoder {
         Self::open(codec::Context::new_with_codec(codec), codec)
     }
 
-    /// For a file's track, as libavformat describes it.
-    pub(crate) fn from_parameters(parameters: codec::Parameters) -> Result<Self, DecoderError> {
-        let context = codec::Context::from_parameters(parameters).map_err(refused("read the track's parameters"))?;
-        let codec = codec::decoder::find(context.id()).ok_or(DecoderError::Missing("decode this file's pictures"))?;
-        Self::open(context, codec)
-    }
-
     fn open(mut context: codec::Context, codec: ffmpeg_next::Codec) -> Result<Self, DecoderError> {
         context.set_threading(threading::Config { kind: threading::Type::None, count: 1, ..Default::default() });
         context.set_time_base(Rational(1, 1_000_000));
@@ -157,12 +155,6 @@ impl Decoder {
             self.mistrust();
         }
         Ok(())
-    }
-
-    /// No more comes; what is held back can be received.
-    pub(crate) fn finish(&mut self) {
-        // At its end a decoder that is at its end already may say so.
-        let _ = self.inner.send_eof();
     }
 
     /// The next picture in order of presentation, if one is ready.

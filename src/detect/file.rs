@@ -1,17 +1,22 @@
-//! `hearthwatch motion FILE`: the detector over a video file.
-//!
-//! Unlike the daemon, it decodes in its own process: the file is its owner's, who calls the command as themselves, and
-//! there is no recorder and no other camera here to protect; a pipe to a child would only cost time.
+//! `hearthwatch motion FILE`: the detector over a video file, as the daemon runs it over a camera: decoded in the same confined
+//! process, looked at by the same model. Only the file itself is taken apart here ([`crate::detect::demux`]).
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use ffmpeg_next::{Rational, media};
 use serde::Serialize;
 
 use crate::config::settings::Motion;
-use crate::detect::decoder::{Decoder, DecoderError, Pace, Unit};
+use crate::detect::decoder::DecoderError;
+use crate::detect::demux::Demuxer;
+use crate::detect::explain::Explanation;
+use crate::detect::foreign;
 use crate::detect::grid::Shape;
 use crate::detect::model::{HeldBack, Model};
+use crate::detect::process::Process;
+use crate::detect::protocol::{MAX_SETS, MAX_UNIT, ProtocolError, Reply, Request};
+use crate::detect::sps;
 use crate::detect::trigger::{Trigger, Update};
 
 /// Why a file could not be looked through.
@@ -31,13 +36,41 @@ pub enum FileError {
         /// As given.
         path: String,
     },
+    /// Not what cameras send.
+    #[error("{path} is coded as {codec}, but only H.264 and H.265 are looked at, as cameras send them")]
+    Codec {
+        /// As given.
+        path: String,
+        /// What it is.
+        codec: String,
+    },
+    /// Its head makes no sense.
+    #[error("{path} is damaged: what it says about its pictures cannot be read")]
+    Damaged {
+        /// As given.
+        path: String,
+    },
     /// Its pictures cannot be decoded.
-    #[error("could not decode {path}: {source}")]
+    #[error("could not decode {path}: {why}")]
     Decode {
         /// As given.
         path: String,
         /// Why.
-        source: DecoderError,
+        why: String,
+    },
+    /// The decoder process did not do what it should.
+    #[error("the decoder process broke off: {0}")]
+    Process(#[from] io::Error),
+    /// It said what it should not.
+    #[error("the decoder process broke off: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// A picture could not be made or written.
+    #[error("could not write what was seen to {path}: {why}")]
+    Explain {
+        /// The folder.
+        path: String,
+        /// Why.
+        why: String,
     },
 }
 
@@ -56,7 +89,7 @@ pub struct Report {
     pub frames_total: u64,
     /// Pictures that were decoded.
     pub frames_decoded: u64,
-    /// User and system time of this process.
+    /// User and system time of this process and of the decoder process.
     pub cpu_s: f64,
     /// When something moved.
     pub intervals: Vec<Interval>,
@@ -76,105 +109,152 @@ pub struct Interval {
     pub peak: f32,
 }
 
-/// Runs the detector over a file as the daemon would over a camera. Blocks until the file ends.
-pub fn motion(path: &Path, settings: &Motion) -> Result<Report, FileError> {
-    let name = path.display().to_string();
-    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
-    let mut input =
-        ffmpeg_next::format::input(path).map_err(|source| FileError::Open { path: name.clone(), source })?;
-    let length_us = input.duration();
-    let stream =
-        input.streams().best(media::Type::Video).ok_or_else(|| FileError::NoPictures { path: name.clone() })?;
-    let (track, ticks) = (stream.index(), stream.time_base());
-    let mut looking = Looking {
-        decoder: Decoder::from_parameters(stream.parameters())
-            .map_err(|source| FileError::Decode { path: name.clone(), source })?,
-        pace: Pace::default(),
-        settings,
-        model: None,
-        trigger: Trigger::new(),
-        means: Vec::new(),
-        report: Report {
-            file: name.clone(),
-            duration_s: 0.0,
-            width: 0,
-            height: 0,
-            frames_total: 0,
-            frames_decoded: 0,
-            cpu_s: 0.0,
-            intervals: Vec::new(),
-            held_back: HeldBack::default(),
-        },
-        events: 0,
-    };
-    let (mut first_us, mut last_us) = (None, 0);
-    for (stream, mut packet) in input.packets() {
-        if stream.index() != track {
+/// What to look through, and how.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// The video.
+    pub path: &'a Path,
+    /// What counts as motion.
+    pub settings: &'a Motion,
+    /// This program's own file, which is started as `exe decoder`.
+    pub exe: &'a Path,
+    /// Where to put pictures of what was seen and why it did or did not count.
+    pub explain: Option<PathBuf>,
+}
+
+/// Units that the decoder has and has not answered: enough that neither side waits for the other.
+const MOST_WAITING: usize = 16;
+/// How long the decoder may owe an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the detector over a file as the daemon would over a camera. Reads the file in between, so it is for a command, not
+/// for the daemon's threads; and these must stay: the kernel kills the decoder when the thread that started it ends.
+pub async fn motion(job: Job<'_>) -> Result<Report, FileError> {
+    let path = job.path.display().to_string();
+    let broken = |why: String| FileError::Decode { path: path.clone(), why };
+    let mut demuxer = Demuxer::open(job.path)?;
+    let mut looking = Looking::new(&job)?;
+    let mut process = Process::start(job.exe)?;
+    let sets = demuxer.sets.clone();
+    if sets.len() > MAX_SETS {
+        return Err(broken("its parameter sets are too long".to_owned()));
+    }
+    if !sets.is_empty() {
+        sps::check(demuxer.codec, &sets).map_err(|error| broken(error.to_string()))?;
+    }
+    process.ask(&Request::Parameters { codec: demuxer.codec, sets });
+    let (mut waiting, mut at_end) = (0, false);
+    loop {
+        while waiting < MOST_WAITING && !at_end {
+            match demuxer.next() {
+                Some(unit) => {
+                    looking.report.frames_total += 1;
+                    if unit.data.len() <= MAX_UNIT {
+                        let (pts_us, is_key, damaged, data) = (unit.pts_us, unit.is_key, unit.damaged, unit.data);
+                        process.ask(&Request::Unit { pts_us, is_key, damaged, data });
+                        waiting += 1;
+                    }
+                }
+                None => at_end = true,
+            }
+        }
+        while let Some(reply) = process.reply()? {
+            match reply {
+                Reply::Done { pictures } => {
+                    waiting -= usize::from(waiting > 0);
+                    looking.report.frames_decoded += u64::from(pictures);
+                }
+                Reply::Look { corrupt: true, .. } => looking.hold(),
+                Reply::Look { pts_us, shape, cells, .. } => looking.look(shape, &cells, pts_us)?,
+                Reply::Failed(why) => return Err(broken(why)),
+                Reply::Ready(_) | Reply::Jpeg { .. } => {}
+            }
+        }
+        if at_end && waiting == 0 {
+            break;
+        }
+        if waiting < MOST_WAITING && !at_end {
             continue;
         }
-        packet.rescale_ts(ticks, Rational(1, 1_000_000));
-        let Some(pts_us) = packet.pts().or_else(|| packet.dts()) else { continue };
-        let pts_us = pts_us.saturating_sub(*first_us.get_or_insert(pts_us));
-        last_us = pts_us.saturating_add(packet.duration().max(0)).max(last_us);
-        let unit = Unit { pts_us, is_key: packet.is_key(), damaged: packet.is_corrupt() };
-        looking.report.frames_total += 1;
-        let sent = looking.decoder.send(&mut packet, unit);
-        sent.and_then(|()| looking.drain()).map_err(|source| FileError::Decode { path: name.clone(), source })?;
+        match tokio::time::timeout(PATIENCE, process.step()).await {
+            Ok(step) => drop(step?),
+            Err(_) => return Err(broken(format!("the decoder process did not answer for {PATIENCE:?}"))),
+        }
     }
-    looking.decoder.finish();
-    looking.drain().map_err(|source| FileError::Decode { path: name, source })?;
-    let ended = looking.trigger.end();
-    looking.note(ended.as_ref());
-    let mut report = looking.report;
-    report.held_back = looking.model.map_or_else(HeldBack::default, |(_, model)| model.held_back());
-    report.duration_s = seconds(if length_us > 0 { length_us } else { last_us });
-    report.cpu_s = cpu_seconds();
+    process.finish().await?;
+    let mut report = looking.end()?;
+    report.duration_s = seconds(demuxer.length_us());
+    report.cpu_s = (own_cpu() + foreign::children_cpu()).as_secs_f64();
     Ok(report)
 }
 
 struct Looking<'a> {
-    decoder: Decoder,
-    pace: Pace,
     settings: &'a Motion,
     model: Option<(Shape, Model)>,
     trigger: Trigger,
-    means: Vec<u16>,
     report: Report,
+    explanation: Option<Explanation>,
     events: u64,
 }
 
-impl Looking<'_> {
-    fn drain(&mut self) -> Result<(), DecoderError> {
-        while let Some(picture) = self.decoder.receive()? {
-            self.report.frames_decoded += 1;
-            if !self.pace.takes(picture.pts_us) {
-                continue;
-            }
-            let Some(shape) = Shape::of(picture.width(), picture.height()) else { continue };
-            if self.model.as_ref().is_none_or(|(known, _)| *known != shape) {
-                let ended = self.trigger.end();
-                self.note(ended.as_ref());
-                (self.report.width, self.report.height) = (shape.width, shape.height);
-                self.model = Some((shape, Model::new(shape.cols(), shape.rows(), self.settings)));
-            }
-            let Some((_, model)) = &mut self.model else { continue };
-            if picture.corrupt {
-                model.hold();
-                continue;
-            }
-            let (luma, stride) = picture.luma();
-            if shape.block_means(luma, stride, &mut self.means).is_none() {
-                continue;
-            }
-            let seen = model.look(&self.means, picture.pts_us);
-            let events = &mut self.events;
-            let update = self.trigger.see(&seen, || {
-                *events += 1;
-                events.to_be_bytes()
-            });
-            self.note(update.as_ref());
+impl<'a> Looking<'a> {
+    fn new(job: &Job<'a>) -> Result<Self, FileError> {
+        let explanation = job.explain.clone().map(Explanation::begin).transpose()?;
+        Ok(Self {
+            settings: job.settings,
+            model: None,
+            trigger: Trigger::new(job.settings.least),
+            report: Report {
+                file: job.path.display().to_string(),
+                duration_s: 0.0,
+                width: 0,
+                height: 0,
+                frames_total: 0,
+                frames_decoded: 0,
+                cpu_s: 0.0,
+                intervals: Vec::new(),
+                held_back: HeldBack::default(),
+            },
+            explanation,
+            events: 0,
+        })
+    }
+
+    fn hold(&mut self) {
+        if let Some((_, model)) = &mut self.model {
+            model.hold();
         }
+    }
+
+    fn look(&mut self, shape: Shape, cells: &[u16], at_us: i64) -> Result<(), FileError> {
+        if self.model.as_ref().is_none_or(|(known, _)| *known != shape) {
+            let ended = self.trigger.end();
+            self.note(ended.as_ref());
+            (self.report.width, self.report.height) = (shape.width, shape.height);
+            self.model = Some((shape, Model::new(shape.cols(), shape.rows(), self.settings)));
+        }
+        let Some((_, model)) = &mut self.model else { return Ok(()) };
+        let seen = model.look(cells, at_us);
+        let events = &mut self.events;
+        let update = self.trigger.see(&seen, || {
+            *events += 1;
+            events.to_be_bytes()
+        });
+        if let Some(explanation) = &mut self.explanation {
+            explanation.look(shape, cells, model.foreground(), &seen, update.as_ref())?;
+        }
+        self.note(update.as_ref());
         Ok(())
+    }
+
+    fn end(mut self) -> Result<Report, FileError> {
+        let ended = self.trigger.end();
+        self.note(ended.as_ref());
+        if let Some(explanation) = self.explanation {
+            explanation.end(ended.as_ref())?;
+        }
+        self.report.held_back = self.model.map_or_else(HeldBack::default, |(_, model)| model.held_back());
+        Ok(self.report)
     }
 
     fn note(&mut self, update: Option<&Update>) {
@@ -185,14 +265,23 @@ impl Looking<'_> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a length of a file")]
-fn seconds(length_us: i64) -> f64 {
+pub(super) fn seconds(length_us: i64) -> f64 {
     (length_us as f64 / 1e6 * 1e3).round() / 1e3
 }
 
-fn cpu_seconds() -> f64 {
+fn own_cpu() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    #[expect(clippy::cast_precision_loss, reason = "seconds of work")]
-    {
-        spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
+    Duration::try_from(spent).unwrap_or_default()
+}
+
+impl From<(&Path, DecoderError)> for FileError {
+    fn from((path, error): (&Path, DecoderError)) -> Self {
+        Self::Explain { path: path.display().to_string(), why: error.to_string() }
+    }
+}
+
+impl From<(&Path, io::Error)> for FileError {
+    fn from((path, error): (&Path, io::Error)) -> Self {
+        Self::Explain { path: path.display().to_string(), why: error.to_string() }
     }
 }

@@ -67,6 +67,13 @@ impl Process {
         })
     }
 
+    /// Lets it end, once all its answers were taken, and waits for that.
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        drop(self.stdin);
+        let _ended = self.child.wait().await?;
+        Ok(())
+    }
+
     /// Puts a request behind those that wait.
     pub(super) fn ask(&mut self, request: &Request) {
         request.put(&mut self.outgoing);

@@ -21,8 +21,9 @@ use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
 use crate::detect::sandbox::Level;
 use crate::detect::watcher::Watcher;
+use crate::detect::why::{Place, Reason};
 use crate::detect::{annex_b, sps};
-use crate::units::{CameraId, EventId};
+use crate::units::{CameraId, EventId, UtcMicros};
 
 /// Everything that one camera's detection is given.
 #[derive(Debug)]
@@ -39,6 +40,10 @@ pub struct Task {
     pub stop: CancellationToken,
     /// Who wants the newest picture as a JPEG; a sender that is dropped means that there is none.
     pub snapshots: mpsc::Receiver<oneshot::Sender<Bytes>>,
+    /// What was last handed out to be kept, if anything was.
+    pub before: Option<Vec<u8>>,
+    /// Takes what is worth keeping over a restart: now and then, and at the end.
+    pub keep: mpsc::Sender<Vec<u8>>,
     /// Where it counts.
     pub counters: Arc<Counters>,
 }
@@ -56,7 +61,22 @@ pub struct Counters {
     pub restarts: AtomicU64,
     trouble: Mutex<Option<String>>,
     confined: Mutex<Option<Level>>,
+    dismissed: Mutex<VecDeque<Dismissed>>,
 }
+
+/// Something that was seen and not taken for motion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dismissed {
+    /// When.
+    pub at: UtcMicros,
+    /// Why not.
+    pub reason: Reason,
+    /// Where.
+    pub place: Place,
+}
+
+/// So many are remembered for each camera.
+const DISMISSED: usize = 20;
 
 impl Counters {
     /// How far the decoder process is confined; `None` before the first has started.
@@ -67,6 +87,19 @@ impl Counters {
     /// Why nothing is looked at, in words for the household; `None` while all is well.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest that was seen and not taken for motion, newest last.
+    pub fn dismissed(&self) -> Vec<Dismissed> {
+        self.dismissed.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn dismiss(&self, dismissed: Dismissed) {
+        let mut all = self.dismissed.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == DISMISSED {
+            all.pop_front();
+        }
+        all.push_back(dismissed);
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
@@ -101,9 +134,9 @@ const MOST_LOOKS: u32 = 8;
 /// Runs until the packets end or `stop` is cancelled. Must be polled by threads that stay (a runtime's workers, not its
 /// blocking pool): the kernel kills a decoder process when the thread that started it ends. `random` brings event ids; `out` must not block.
 pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl FnMut(MotionEvent) + Send) {
-    let Task { camera, settings, exe, mut packets, stop, mut snapshots, counters } = task;
+    let Task { camera, settings, exe, mut packets, stop, mut snapshots, before, keep, counters } = task;
     let mut feeder = Feeder {
-        watcher: Watcher::new(camera, settings.clone(), random, out),
+        watcher: Watcher::new(camera, settings.clone(), before, random, out),
         enabled: settings.enabled,
         exe,
         counters,
@@ -134,8 +167,16 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
             },
             () = tokio::time::sleep_until(deadline) => feeder.overdue(),
         }
+        if let Some(known) = feeder.watcher.keep_now_and_then() {
+            // If the one before is still being written, the next will do.
+            let _ = keep.try_send(known);
+        }
     }
     feeder.watcher.end();
+    if let Some(known) = feeder.watcher.to_keep() {
+        // Whoever keeps it may have gone first.
+        let _ = keep.send(known).await;
+    }
 }
 
 /// What a JPEG was asked for.
@@ -385,7 +426,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                     self.counters.damaged.fetch_add(1, Ordering::Relaxed);
                     self.watcher.hold();
                 } else {
-                    if let Some(event) = self.watcher.look(shape, &cells, pts_us) {
+                    let counters = &self.counters;
+                    let event = self.watcher.look(shape, &cells, pts_us, |dismissed| counters.dismiss(dismissed));
+                    if let Some(event) = event {
                         self.ask(Asked::Thumbnail(event), Which::Look(pts_us), THUMBNAIL_WIDTH);
                     }
                     self.film(pts_us);

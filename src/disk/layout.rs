@@ -7,6 +7,7 @@ use crate::units::{CameraId, EventId, UtcMicros};
 
 pub(super) const FOOTAGE: &str = "footage";
 pub(super) const THUMBNAILS: &str = "thumbnails";
+pub(super) const BACKGROUNDS: &str = "backgrounds";
 pub(super) const DATABASE: &str = "hearthwatch.db";
 pub(super) const SEGMENT_SUFFIX: &str = ".mp4";
 pub(super) const PART_SUFFIX: &str = ".mp4.part";
@@ -72,6 +73,11 @@ pub fn camera_and_day(relative: &Path) -> Option<(CameraId, UtcMicros)> {
 /// `thumbnails/<camera>`.
 pub(super) fn thumbnail_folder(camera: &CameraId) -> PathBuf {
     Path::new(THUMBNAILS).join(camera.as_str())
+}
+
+/// `<camera>.background`.
+pub(super) fn background_name(camera: &CameraId) -> String {
+    format!("{camera}.background")
 }
 
 /// `<event>.jpg` for its thumbnail, `<event>.preview.jpg` for its preview.

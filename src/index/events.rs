@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use crate::access::OfCamera;
 use crate::detect::event::MotionEvent;
+use crate::detect::why::Why;
 use crate::disk::EventPicture;
 use crate::index::cameras;
 use crate::units::{CameraId, EventId, UtcMicros, UtcSpan};
@@ -18,18 +19,18 @@ pub const LIST_LIMIT: u32 = 1_000;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail, has_preview FROM events ",
+            "SELECT id, camera, start_us, end_us, peak, zones, kept, note, has_thumbnail, has_preview, why FROM events ",
             $rest
         )
     };
 }
 
 // What the household wrote stays, a picture that was there stays, and an event never moves to another camera.
-const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail, has_preview)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+const UPSERT: &str = "INSERT INTO events (id, camera, start_us, end_us, peak, zones, has_thumbnail, has_preview, why)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (id) DO UPDATE SET start_us = excluded.start_us, end_us = excluded.end_us, peak = excluded.peak,
         zones = excluded.zones, has_thumbnail = max(has_thumbnail, excluded.has_thumbnail),
-        has_preview = max(has_preview, excluded.has_preview)
+        has_preview = max(has_preview, excluded.has_preview), why = coalesce(excluded.why, why)
     WHERE camera = excluded.camera";
 const BY_ID: &str = select!("WHERE id = ?1");
 const NEWEST: &str = select!("WHERE camera = ?1 AND start_us >= ?2 AND start_us < ?3 ORDER BY start_us DESC LIMIT ?4");
@@ -81,6 +82,8 @@ pub struct EventRow {
     pub has_thumbnail: bool,
     /// Whether there is a preview file.
     pub has_preview: bool,
+    /// Why it is one; `None` if that is not known.
+    pub why: Option<Why>,
 }
 
 impl OfCamera for EventRow {
@@ -123,6 +126,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         note: row.get(7)?,
         has_thumbnail: row.get(8)?,
         has_preview: row.get(9)?,
+        // What a later version wrote is no reason not to show the event.
+        why: row.get::<_, Option<String>>(10)?.and_then(|why| serde_json::from_str(&why).ok()),
     })
 }
 
@@ -145,7 +150,9 @@ pub fn upsert(tx: &Transaction<'_>, event: &MotionEvent) -> rusqlite::Result<boo
     let end = event.end.map(|end| end.max(event.start));
     let peak = if event.peak.is_nan() { 0.0 } else { event.peak.clamp(0.0, 1.0) };
     let pictures = (event.thumbnail.is_some(), event.preview.is_some());
-    let row = (event.id, &event.camera, event.start, end, peak, zones, pictures.0, pictures.1);
+    // A number that is none is written as null, and read as not known.
+    let why = event.why.and_then(|why| serde_json::to_string(&why).ok());
+    let row = (event.id, &event.camera, event.start, end, peak, zones, pictures.0, pictures.1, why);
     match tx.prepare_cached(UPSERT)?.execute(row)? {
         1 => Ok(true),
         changed => Err(rusqlite::Error::StatementChangedRows(changed)),

@@ -163,6 +163,7 @@ mod tests {
                 end,
                 peak: 0.1,
                 zones: vec![],
+                why: None,
                 thumbnail: None,
                 preview: None,
             };

@@ -181,7 +181,9 @@ CREATE TABLE events (
   kept INTEGER NOT NULL DEFAULT 0 CHECK (kept IN (0, 1)), -- 1: the household wants its footage to stay for ever
   note TEXT NOT NULL DEFAULT '' CHECK (length(note) <= 2000), -- what the household wrote to it
   has_thumbnail INTEGER NOT NULL CHECK (has_thumbnail IN (0, 1)), -- 1: there is a thumbnail file
-  has_preview INTEGER NOT NULL DEFAULT 0 CHECK (has_preview IN (0, 1)) -- 1: there is a preview file
+  has_preview INTEGER NOT NULL DEFAULT 0 CHECK (has_preview IN (0, 1)), -- 1: there is a preview file
+  why TEXT                                            -- why it is one: a JSON object with how, place and speed; NULL: not known
+    CHECK (json_valid(why) AND json_type(why) = 'object')
 ) STRICT;
 CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);

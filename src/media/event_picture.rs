@@ -49,6 +49,7 @@ mod tests {
             note: String::new(),
             has_thumbnail: true,
             has_preview: false,
+            why: None,
         };
         proof.narrow(row).expect("the same camera")
     }

@@ -168,6 +168,7 @@ mod tests {
             end: None,
             peak: 0.25,
             zones: Vec::new(),
+            why: None,
             thumbnail: None,
             preview: None,
         };

@@ -21,6 +21,7 @@ use crate::web::keeper::Stranger;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 use crate::web::tips::tips;
+use crate::web::why::{self, DismissedInWords};
 use crate::web::words::{self, Show};
 use crate::web::{health, links};
 
@@ -54,6 +55,7 @@ pub(crate) struct CameraInWords {
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
     pub(crate) tips: Vec<String>,
+    pub(crate) dismissed: Vec<DismissedInWords>,
 }
 
 /// One stream of a camera.
@@ -118,6 +120,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
         },
         motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
         tips: tips(&status, sub.as_ref(), entry.detects_motion),
+        dismissed: why::dismissed(&entry.detection.dismissed(), now),
     }
 }
 

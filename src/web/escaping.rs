@@ -22,6 +22,7 @@ use crate::web::share::SharedPage;
 use crate::web::sign_in::{SignInLinkPage, SignInPage};
 use crate::web::trust::TrustPage;
 use crate::web::watched::Watched;
+use crate::web::why::DismissedInWords;
 
 const HOSTILE: &str =
     "</title><script>alert(1)</script><img src=x onerror=alert(2)>\" onfocus=\"alert(3)' `${4}`\u{202e}";
@@ -179,6 +180,7 @@ fn pages() -> Vec<(&'static str, String)> {
             recording: "off",
             motion: "off",
             tips: vec![hostile()],
+            dismissed: vec![DismissedInWords { when: "<time></time>".into(), what: hostile() }],
         }],
         may_add: true,
     };
@@ -203,6 +205,7 @@ fn pages() -> Vec<(&'static str, String)> {
         length: hostile(),
         zones: hostile(),
         peak: hostile(),
+        why: Some(hostile()),
         is_kept: false,
         note: hostile(),
         clip: hostile(),

@@ -26,7 +26,7 @@ use crate::web::sign_in::require_json;
 use crate::web::site::{Peer, Site};
 use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
-use crate::web::{clips, links};
+use crate::web::{clips, links, why};
 
 /// The longest note, in characters; the database holds the same.
 const LONGEST_NOTE: usize = 2000;
@@ -41,6 +41,7 @@ pub(crate) struct EventPage {
     pub(crate) length: String,
     pub(crate) zones: String,
     pub(crate) peak: String,
+    pub(crate) why: Option<String>,
     pub(crate) is_kept: bool,
     pub(crate) note: String,
     pub(crate) clip: String,
@@ -89,6 +90,7 @@ pub(crate) async fn page(
         length: length(row, now),
         zones: row.zones.join(", "),
         peak: format!("{:.1} %", row.peak * 100.0),
+        why: row.why.as_ref().map(|why| why::event(why, &row.zones)),
         is_kept: row.kept,
         note: row.note.clone(),
         clip: links::event_clip(row.id),

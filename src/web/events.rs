@@ -161,6 +161,7 @@ pub(crate) fn as_json(row: &EventRow) -> Value {
         "zones": row.zones,
         "kept": row.kept,
         "note": row.note,
+        "why": row.why,
     })
 }
 

@@ -46,6 +46,7 @@ mod tips;
 pub mod tls;
 mod trust;
 mod watched;
+mod why;
 mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};

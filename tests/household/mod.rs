@@ -184,6 +184,7 @@ impl Household {
             end: seconds.map(|seconds| start.plus(Duration::from_secs(seconds))),
             peak: 0.08,
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            why: None,
             thumbnail: jpeg.map(Bytes::copy_from_slice),
             preview: jpeg.map(Bytes::copy_from_slice),
         };

@@ -154,6 +154,11 @@ impl Daemon {
         self.child.wait().expect("it ends");
     }
 
+    /// SIGTERM, as systemd would stop it; it must end within 20 s. [`Self::start_again`] starts it once more.
+    pub(crate) fn end(&mut self) {
+        assert_eq!(end(&mut self.child, rustix::process::Signal::TERM), Some(0), "it ends in order");
+    }
+
     /// Starts it once more, on the same folder and port; it may not serve yet.
     pub(crate) fn start_again(&mut self) {
         self.child = run(self.dir.path(), &self.environment);

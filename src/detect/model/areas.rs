@@ -11,22 +11,56 @@ pub(super) struct Areas {
     masked: Vec<bool>,
     /// Bit n: the cell's middle lies in zone n, counted in the order of names.
     zones: Vec<u64>,
+    /// Of each cell: 1 at the sensitivity 0.5, 2 at 0, a half at 1.
+    pub(super) dull: Vec<f32>,
+    /// Blobs of fewer cells are not worth a look anywhere.
+    pub(super) least_cells: usize,
 }
+
+/// At a sensitivity of 0.5.
+const LEAST_CELLS: f32 = 6.0;
 
 impl Areas {
     pub(super) fn new(motion: &Motion, cols: usize, rows: usize) -> Self {
         let mut masked = Vec::with_capacity(cols * rows);
         let mut zones = Vec::with_capacity(cols * rows);
+        let mut dull = Vec::with_capacity(cols * rows);
         for row in 0..rows {
             for col in 0..cols {
                 #[expect(clippy::cast_precision_loss, reason = "a grid's side is at most 160 cells")]
                 let middle = [(col as f32 + 0.5) / cols as f32, (row as f32 + 0.5) / rows as f32];
                 masked.push(motion.masks.iter().any(|mask| contains(mask, middle)));
-                let inside = motion.zones.values().take(MAX_ZONES).enumerate();
-                zones.push(inside.fold(0, |bits, (n, zone)| bits | u64::from(contains(&zone.area, middle)) << n));
+                let inside = || {
+                    motion.zones.values().take(MAX_ZONES).enumerate().filter(|(_, zone)| contains(&zone.area, middle))
+                };
+                zones.push(inside().fold(0, |bits, (n, _)| bits | 1 << n));
+                // Where zones overlap, the keenest counts.
+                let of_zones = inside().filter_map(|(_, zone)| zone.sensitivity).reduce(f32::max);
+                // One knob: at 0.5 the measured best, at 0 twice as dull, at 1 twice as keen.
+                let sensitivity = of_zones.unwrap_or(motion.sensitivity).clamp(0.0, 1.0);
+                dull.push(2.0_f32.powf(1.0 - 2.0 * sensitivity));
             }
         }
-        Self { masked, zones }
+        // Half as many are looked at as well, to be able to say that something was too small.
+        let least_cells = cells(dull.iter().copied().fold(f32::INFINITY, f32::min)).div_ceil(2);
+        Self { masked, zones, dull, least_cells }
+    }
+
+    /// The cells by which the whole picture is judged: what is masked has no say in that either, unless all is.
+    pub(super) fn sample(&self) -> Vec<u32> {
+        let of = |wanted: &dyn Fn(&bool) -> bool| -> Vec<u32> {
+            let cells = (0_u32..).zip(&self.masked).filter(|(_, masked)| wanted(masked)).map(|(cell, _)| cell);
+            cells.step_by(3).collect()
+        };
+        let open = of(&|masked| !masked);
+        if open.is_empty() { of(&|_| true) } else { open }
+    }
+
+    /// Of how many cells a thing must consist that covers these.
+    pub(super) fn least_cells_of(&self, covered: &[u32]) -> usize {
+        #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
+        let mean = covered.iter().map(|cell| self.dull[*cell as usize]).sum::<f32>() / covered.len().max(1) as f32;
+        cells(mean)
     }
 
     /// Whether at least half of these cells are masked.
@@ -47,6 +81,11 @@ impl Areas {
             })
             .fold(0, |bits, n| bits | 1 << n)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "3 to 12")]
+fn cells(dull: f32) -> usize {
+    (LEAST_CELLS * dull).round() as usize
 }
 
 /// Even-odd rule.

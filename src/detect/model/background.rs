@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use crate::detect::grid::LUMA_ONE;
 
+use super::light::Light;
+
 /// After this much time with pictures the background is known well enough.
 const LEARN_S: f32 = 2.5;
 /// How long the background is learnt fast after the scene changed.
@@ -19,6 +21,9 @@ const LIGHT_PART: f32 = 0.2;
 const SCENE_PART: f32 = 0.45;
 const SCENE_JUMP: f32 = 0.30;
 const PICTURE_NOISE: f32 = 3.5;
+/// A difference of the logarithm below this is nothing, however quiet the cell.
+const FLOOR: f32 = 0.05;
+const TIMES_NOISE: f32 = 5.0;
 /// What part of its threshold a cell must differ from the look before, to count as changing.
 const CHANGING: f32 = 0.6;
 /// ln(mean + 12) makes a change of light an addition, and keeps the dark from being all noise.
@@ -30,13 +35,6 @@ const BLACK: f32 = 2.85;
 static LOGARITHMS: LazyLock<Vec<f32>> = LazyLock::new(|| {
     (0..=u16::MAX / (LUMA_ONE / 16)).map(|sixteenths| (f32::from(sixteenths) / 16.0 + DARK).ln()).collect()
 });
-
-/// Thresholds that the owner's sensitivity moves together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Thresholds {
-    pub(super) floor: f32,
-    pub(super) times_noise: f32,
-}
 
 /// What one look at the whole picture says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +63,14 @@ pub(super) struct Background {
     pub(super) foreground: Vec<u8>,
     /// 1 where R differs from the look before.
     pub(super) changing: Vec<u8>,
+    /// What of L − B is only light.
+    shift: Vec<f32>,
+    light: Light,
+    /// Cells by which the whole picture is judged: every third one that is not masked.
+    sample: Vec<u32>,
+    /// How much duller than usual each cell is by its owner's wish.
+    dull: Vec<f32>,
     scratch: Vec<f32>,
-    light: f32,
     picture_noise: f32,
     age_s: f32,
     looks: f32,
@@ -74,13 +78,59 @@ pub(super) struct Background {
     black: bool,
 }
 
+/// What was learnt, each value as 16 bits.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) age_s: f32,
+    /// From [`DARK_END`] on, in steps of [`STEP`].
+    pub(super) usual: Vec<u16>,
+    /// In steps of [`NOISE_STEP`].
+    pub(super) noise: Vec<u16>,
+}
+
+const DARK_END: f32 = 2.0;
+const STEP: f32 = 1.0 / 16_384.0;
+const NOISE_STEP: f32 = 1.0 / 65_536.0;
+
 impl Background {
+    /// What is worth keeping over a restart; `None` while there is nothing yet, or the picture has just become another.
+    pub(super) fn known(&self) -> Option<Known> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let steps = |value: f32, step: f32| (value / step).round() as u16;
+        (self.age_s >= 2.0 * LEARN_S && self.relearn_s <= 0.0).then(|| Known {
+            age_s: self.age_s,
+            usual: self.usual.iter().map(|usual| steps(usual - DARK_END, STEP)).collect(),
+            noise: self.noise.iter().map(|noise| steps(*noise, NOISE_STEP)).collect(),
+        })
+    }
+
+    /// Takes up what was known before; both lists have as many values as there are cells.
+    pub(super) fn restore(&mut self, known: &Known) {
+        self.age_s = known.age_s.max(2.0 * LEARN_S);
+        // As many as there would have been by now.
+        self.looks = 5.0 * self.age_s;
+        for (usual, saved) in self.usual.iter_mut().zip(&known.usual) {
+            *usual = DARK_END + STEP * f32::from(*saved);
+        }
+        for (noise, saved) in self.noise.iter_mut().zip(&known.noise) {
+            *noise = NOISE_STEP * f32::from(*saved);
+        }
+        self.black = median_of(&self.usual, &self.sample, |usual| usual, &mut self.scratch) < BLACK;
+    }
+
+    /// 1 where something differed.
+    pub(super) fn foreground(&self) -> &[u8] {
+        &self.foreground
+    }
+
     /// How long pictures were seen.
     pub(super) fn age_s(&self) -> f32 {
         self.age_s
     }
 
-    pub(super) fn new(cells: usize) -> Self {
+    /// `sample`: the cells by which the whole picture is judged; `dull`: of each cell, times its thresholds.
+    pub(super) fn new(sample: Vec<u32>, dull: Vec<f32>) -> Self {
+        let cells = dull.len();
         Self {
             now: vec![0.0; cells],
             usual: vec![0.0; cells],
@@ -90,8 +140,11 @@ impl Background {
             threshold: vec![0.0; cells],
             foreground: vec![0; cells],
             changing: vec![0; cells],
-            scratch: Vec::with_capacity(cells),
-            light: 0.0,
+            shift: vec![0.0; cells],
+            light: Light::default(),
+            scratch: Vec::with_capacity(sample.len()),
+            sample,
+            dull,
             picture_noise: 0.0,
             age_s: 0.0,
             looks: 0.0,
@@ -101,7 +154,7 @@ impl Background {
     }
 
     /// Takes a look in: `means` as [`crate::detect::grid`] makes them, `step_s` since the look before.
-    pub(super) fn look(&mut self, means: &[u16], step_s: f32, thresholds: Thresholds) -> Verdict {
+    pub(super) fn look(&mut self, means: &[u16], step_s: f32) -> Verdict {
         let logarithms: &[f32] = &LOGARITHMS;
         for (now, mean) in self.now.iter_mut().zip(means) {
             *now = logarithms[usize::from(mean / (LUMA_ONE / 16))];
@@ -113,16 +166,15 @@ impl Background {
         for ((rest, now), usual) in self.rest.iter_mut().zip(&self.now).zip(&self.usual) {
             *rest = now - usual;
         }
-        let light = median_of(&self.rest, |rest| rest, &mut self.scratch);
-        let jump = light - self.light;
-        self.light = light;
-        for rest in &mut self.rest {
-            *rest -= light;
+        let jump = self.light.measure(&self.rest, &self.usual, &self.sample, &mut self.scratch);
+        self.light.spread(&self.usual, &mut self.shift);
+        for (rest, shift) in self.rest.iter_mut().zip(&self.shift) {
+            *rest -= shift;
         }
-        self.picture_noise = 1.48 * median_of(&self.rest, f32::abs, &mut self.scratch);
-        let least = thresholds.floor.max(PICTURE_NOISE * self.picture_noise);
-        for (threshold, noise) in self.threshold.iter_mut().zip(&self.noise) {
-            *threshold = least.max(thresholds.times_noise * noise);
+        self.picture_noise = 1.48 * median_of(&self.rest, &self.sample, f32::abs, &mut self.scratch);
+        let least = PICTURE_NOISE * self.picture_noise;
+        for ((threshold, noise), dull) in self.threshold.iter_mut().zip(&self.noise).zip(&self.dull) {
+            *threshold = least.max(dull * FLOOR.max(TIMES_NOISE * noise));
         }
         for ((foreground, rest), threshold) in self.foreground.iter_mut().zip(&self.rest).zip(&self.threshold) {
             *foreground = u8::from(rest.abs() > *threshold);
@@ -132,10 +184,11 @@ impl Background {
         {
             *changing = u8::from((rest - before).abs() > CHANGING * threshold);
         }
-        let foreground: u32 = self.foreground.iter().map(|cell| u32::from(*cell)).sum();
+        let foreground: u32 = self.sample.iter().map(|cell| u32::from(self.foreground[*cell as usize])).sum();
         #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
-        let part = foreground as f32 / self.foreground.len() as f32;
-        let was_black = std::mem::replace(&mut self.black, median_of(&self.now, |now| now, &mut self.scratch) < BLACK);
+        let part = foreground as f32 / self.sample.len() as f32;
+        let is_black = median_of(&self.now, &self.sample, |now| now, &mut self.scratch) < BLACK;
+        let was_black = std::mem::replace(&mut self.black, is_black);
         self.age_s += step_s;
         self.looks += 1.0;
         if self.age_s < LEARN_S {
@@ -156,17 +209,19 @@ impl Background {
         match verdict {
             Verdict::Learning => {
                 let part = 1.0 / self.looks;
-                for (((usual, noise), rest), _) in
-                    self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest).zip(tracked)
+                for (((usual, noise), rest), shift) in
+                    self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest).zip(&self.shift)
                 {
-                    *usual += part * (rest + self.light);
+                    *usual += part * (rest + shift);
                     *noise += part.max(0.1) * (rest.abs().min(0.1) - *noise);
                 }
             }
             Verdict::Scene => {
                 let (part, noise_part) = (gain(step_s, 0.3), gain(step_s, 2.0));
-                for ((usual, noise), rest) in self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest) {
-                    *usual += part * (rest + self.light);
+                for (((usual, noise), rest), shift) in
+                    self.usual.iter_mut().zip(&mut self.noise).zip(&self.rest).zip(&self.shift)
+                {
+                    *usual += part * (rest + shift);
                     *noise += noise_part * (rest.abs().min(3.0 * *noise + 0.01) - *noise);
                 }
             }
@@ -175,7 +230,7 @@ impl Background {
                 let tracked_rate = gain(step_s, TRACKED_S);
                 // The younger the model, the faster it learns how much each cell wavers.
                 let noise_rate = gain(step_s, NOISE_S.min(self.age_s));
-                let light = self.light * (1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2));
+                let light_part = 1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2);
                 for (cell, is_tracked) in tracked.iter().enumerate() {
                     let rest = self.rest[cell];
                     let is_tracked = *is_tracked != 0;
@@ -185,18 +240,18 @@ impl Background {
                         (false, true, true) => rates[1],
                         (false, true, false) => rates[2],
                     };
-                    self.usual[cell] += light + usual * rest;
+                    self.usual[cell] += light_part * self.shift[cell] + usual * rest;
                     if !is_tracked {
                         let noise = self.noise[cell];
                         self.noise[cell] += noise_rate * (rest.abs().min(3.0 * noise + 0.01) - noise);
                     }
                 }
-                self.light -= light;
+                self.light.absorb(light_part);
             }
         }
         if verdict == Verdict::Learning || verdict == Verdict::Scene {
             // What was light is now background, so a jump is measured from here.
-            self.light = 0.0;
+            self.light.absorb(1.0);
         }
     }
 }
@@ -206,13 +261,18 @@ fn gain(step_s: f32, time_constant_s: f32) -> f32 {
     1.0 - (-step_s / time_constant_s).exp()
 }
 
-/// The median of every third value: exact enough, and cheap.
-fn median_of(values: &[f32], of: impl Fn(f32) -> f32, scratch: &mut Vec<f32>) -> f32 {
+/// The median over some of the cells.
+pub(super) fn median_of(values: &[f32], cells: &[u32], of: impl Fn(f32) -> f32, scratch: &mut Vec<f32>) -> f32 {
     scratch.clear();
-    scratch.extend(values.iter().step_by(3).map(|value| of(*value)));
-    let middle = scratch.len() / 2;
-    if scratch.is_empty() {
+    scratch.extend(cells.iter().map(|cell| of(values[*cell as usize])));
+    median(scratch)
+}
+
+/// Reorders them; 0 of none.
+pub(super) fn median(values: &mut [f32]) -> f32 {
+    if values.is_empty() {
         return 0.0;
     }
-    *scratch.select_nth_unstable_by(middle, f32::total_cmp).1
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }

@@ -6,14 +6,20 @@
 mod areas;
 mod background;
 mod blobs;
+mod light;
+mod rejections;
+mod state;
+mod track;
 mod tracks;
 
 use crate::config::settings::Motion;
+use crate::detect::why::{How, Place, Reason, Rejected};
 
 use areas::Areas;
 pub use areas::MAX_ZONES;
-use background::{Background, Thresholds, Verdict};
-use blobs::Finder;
+use background::{Background, Verdict};
+use blobs::{Bounds, Finder};
+use rejections::Rejections;
 use tracks::Tracks;
 
 /// A pause between looks counts as no more than this, in seconds.
@@ -24,8 +30,6 @@ const LONGEST_STEP_S: f32 = 1.0;
 pub struct Model {
     cols: usize,
     rows: usize,
-    thresholds: Thresholds,
-    least_cells: usize,
     areas: Areas,
     background: Background,
     finder: Finder,
@@ -33,6 +37,7 @@ pub struct Model {
     tracked: Vec<u8>,
     last_us: Option<i64>,
     held_back: HeldBack,
+    rejections: Rejections,
 }
 
 /// What one look found.
@@ -42,6 +47,8 @@ pub struct Seen {
     pub at_us: i64,
     /// What moves like a thing.
     pub movers: Vec<Mover>,
+    /// What was not taken for motion; each is told once, not at every look.
+    pub rejected: Vec<Rejected>,
 }
 
 /// A thing that moves, as it stands in this look.
@@ -55,6 +62,12 @@ pub struct Mover {
     pub area: f32,
     /// The zones it touched so far: bit n is the zone with the n-th name.
     pub zones: u64,
+    /// Where it is, or was last seen.
+    pub place: Place,
+    /// How fast it goes, in widths of the picture a second.
+    pub speed: f32,
+    /// What showed that it is a thing.
+    pub how: How,
 }
 
 /// How often something was not taken for motion, since the start, and why.
@@ -75,28 +88,34 @@ pub struct HeldBack {
 impl Model {
     /// For grids of `cols` × `rows` cells; both at least 16 and at most 160.
     pub fn new(cols: usize, rows: usize, motion: &Motion) -> Self {
-        // One knob: at 0.5 the measured best, at 0 twice as dull, at 1 twice as keen.
-        let dull = 2.0_f32.powf(1.0 - 2.0 * motion.sensitivity.clamp(0.0, 1.0));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "3 to 12")]
-        let least_cells = (6.0 * dull).round() as usize;
+        let areas = Areas::new(motion, cols, rows);
         Self {
             cols,
             rows,
-            thresholds: Thresholds { floor: 0.05 * dull, times_noise: 5.0 * dull },
-            least_cells,
-            areas: Areas::new(motion, cols, rows),
-            background: Background::new(cols * rows),
+            background: Background::new(areas.sample(), areas.dull.clone()),
+            areas,
             finder: Finder::new(cols, rows),
             tracks: Tracks::default(),
             tracked: vec![0; cols * rows],
             last_us: None,
             held_back: HeldBack::default(),
+            rejections: Rejections::default(),
         }
     }
 
     /// Columns and rows of the grids that it takes.
     pub fn size(&self) -> (usize, usize) {
         (self.cols, self.rows)
+    }
+
+    /// Of each cell of the newest look, row by row: 1 if it differed from what is usual there.
+    pub fn foreground(&self) -> &[u8] {
+        self.background.foreground()
+    }
+
+    /// When the newest look was, on the caller's clock.
+    pub fn last_us(&self) -> Option<i64> {
+        self.last_us
     }
 
     /// What was seen but not taken for motion.
@@ -107,25 +126,29 @@ impl Model {
     /// A picture came that is damaged: nothing is learnt from it.
     pub fn hold(&mut self) {
         self.held_back.damaged += 1;
+        if let Some(last_us) = self.last_us {
+            self.rejections.note(Reason::Damaged, Place::WHOLE, last_us);
+        }
     }
 
     /// Looks at a picture: `means` as [`crate::detect::grid::Shape::block_means`] makes them, `at_us` on any steady clock.
     /// A grid of another size changes nothing and finds nothing.
     pub fn look(&mut self, means: &[u16], at_us: i64) -> Seen {
-        let mut seen = Seen { at_us, movers: Vec::new() };
+        let mut seen = Seen { at_us, movers: Vec::new(), rejected: Vec::new() };
         if means.len() != self.cols * self.rows {
             return seen;
         }
         let step_s = match self.last_us {
-            Some(last) => tracks::seconds(at_us.saturating_sub(last)).clamp(0.001, LONGEST_STEP_S),
+            Some(last) => track::seconds(at_us.saturating_sub(last)).clamp(0.001, LONGEST_STEP_S),
             None => 0.2,
         };
         self.last_us = Some(at_us);
-        let verdict = self.background.look(means, step_s, self.thresholds);
+        let verdict = self.background.look(means, step_s);
         match verdict {
             Verdict::Learning => {}
             Verdict::Scene => {
                 self.held_back.scene += 1;
+                self.rejections.note(Reason::Scene, Place::WHOLE, at_us);
                 self.tracks.clear();
             }
             Verdict::Settled => self.follow(at_us),
@@ -133,33 +156,55 @@ impl Model {
         self.mark_tracked();
         self.background.learn(verdict, step_s, &self.tracked);
         #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
-        let whole = (self.cols * self.rows) as f32;
+        let (whole, cols) = ((self.cols * self.rows) as f32, self.cols as f32);
         seen.movers.extend(self.tracks.all.iter().filter(|track| track.confirmed).map(|track| {
             #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
             let area = if track.present { track.cells as f32 / whole } else { 0.0 };
-            Mover { first_us: track.first_us, last_us: track.last_change_us, area, zones: track.zones }
+            Mover {
+                first_us: track.first_us,
+                last_us: track.last_change_us,
+                area,
+                zones: track.zones,
+                place: place(&track.bounds, self.cols, self.rows),
+                speed: track.speed() / cols,
+                how: track.how,
+            }
         }));
+        seen.rejected = self.rejections.tell(at_us);
         seen
     }
 
     fn follow(&mut self, at_us: i64) {
-        let mut found = self.finder.find(&self.background, self.least_cells);
+        let mut found = self.finder.find(&self.background, self.areas.least_cells);
         let in_clutter = self.tracks.in_clutter();
-        let (background, held_back, least_cells) = (&self.background, &mut self.held_back, self.least_cells);
+        let (background, held_back) = (&self.background, &mut self.held_back);
         let (areas, cols, rows) = (&self.areas, self.cols, self.rows);
+        let rejections = &mut self.rejections;
         found.retain(|blob| {
+            let mut hold_back = |reason| rejections.note(reason, place(&blob.bounds, cols, rows), at_us);
             if areas.mostly_masked(&blob.cells) {
                 held_back.masked += 1;
+                hold_back(Reason::Masked);
                 return false;
             }
             if blobs::is_light(blob, background, cols, rows) {
                 held_back.light += 1;
+                hold_back(Reason::Light);
+                return false;
+            }
+            let least_cells = areas.least_cells_of(&blob.cells);
+            if blob.cells.len() < least_cells {
+                hold_back(Reason::Small);
                 return false;
             }
             !in_clutter || blob.solid >= least_cells
         });
         let zones: Vec<u64> = found.iter().map(|blob| self.areas.touched(&blob.cells)).collect();
-        self.held_back.clutter += self.tracks.follow(&found, &zones, at_us, self.background.age_s()) as u64;
+        let kept_back = self.tracks.follow(&found, &zones, at_us, self.background.age_s(), self.cols * self.rows);
+        for (reason, bounds) in kept_back {
+            self.held_back.clutter += u64::from(reason == Reason::Clutter);
+            self.rejections.note(reason, place(&bounds, self.cols, self.rows), at_us);
+        }
     }
 
     /// Around each confirmed track, so that what stands there is not learnt away.
@@ -172,4 +217,10 @@ impl Model {
             }
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a grid's side is at most 160 cells")]
+fn place(bounds: &Bounds, cols: usize, rows: usize) -> Place {
+    let (cols, rows) = (cols as f32, rows as f32);
+    Place([bounds.left as f32 / cols, bounds.top as f32 / rows, bounds.width() / cols, bounds.height() / rows])
 }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::detect::why::{How, Place};
 use crate::index::testing::{self, camera, span};
 use crate::index::{garbage, segments};
 use crate::record::segment::ClosedSegment;
@@ -11,6 +12,8 @@ fn id(n: u8) -> EventId {
     EventId::from_random([n, 0, 0, 0, 0, 0, 0, 1])
 }
 
+const WHY: Why = Why { how: How::Grew, place: Place([0.5, 0.25, 0.125, 0.5]), speed: 0.75 };
+
 fn event(n: u8, whose: &str, start: i64, end: Option<i64>) -> MotionEvent {
     MotionEvent {
         id: id(n),
@@ -19,6 +22,7 @@ fn event(n: u8, whose: &str, start: i64, end: Option<i64>) -> MotionEvent {
         end: end.map(UtcMicros),
         peak: 0.5,
         zones: vec!["path".to_owned(), "\"quoted\"".to_owned()],
+        why: Some(WHY),
         thumbnail: None,
         preview: None,
     }
@@ -47,6 +51,7 @@ fn an_event_grows_and_keeps_what_the_household_made_of_it() {
         note: "the fox".to_owned(),
         has_thumbnail: true,
         has_preview: false,
+        why: Some(WHY),
     };
     assert_eq!(by_id(&tx, id(1)), Ok(Some(row.clone())));
     assert_eq!(set(&tx, id(1), None, Some(String::new())), Ok(true));
