@@ -42,6 +42,7 @@ fn keep(storage: &Path, segment: &ClosedSegment) {
         end: Some(start.plus(Duration::from_secs(1))),
         peak: 0.1,
         zones: vec![],
+        why: None,
         thumbnail: None,
         preview: None,
     };

@@ -220,6 +220,7 @@ mod tests {
                 end: end.map(UtcMicros),
                 peak: 0.1,
                 zones: vec![],
+                why: None,
                 thumbnail: thumbnail.map(bytes::Bytes::from_static),
                 preview: None,
             })

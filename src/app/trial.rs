@@ -124,6 +124,8 @@ pub(crate) async fn run(
             packets: to_decoder,
             stop: stop.clone(),
             snapshots: asked,
+            before: None,
+            keep: mpsc::channel(1).0,
             counters: Arc::default(),
         },
         random::bytes::<8>,

@@ -1,4 +1,4 @@
-//! A video file's pictures as a camera would send them: access units with start codes, and the parameter sets.
+//! A video file's pictures as a camera would send them: access units with start codes, and the parameter sets; or JPEGs.
 //!
 //! libavformat takes the file apart, in this process: it is its owner's file, who runs the command as themselves. What is
 //! coded inside is not touched here; that is decoded where a camera's pictures are.
@@ -49,10 +49,12 @@ impl Demuxer {
         let codec = match parameters.id() {
             Id::H264 => VideoCodec::H264,
             Id::HEVC => VideoCodec::H265,
+            Id::MJPEG => VideoCodec::Jpeg,
             other => return Err(FileError::Codec { path: name(), codec: format!("{other:?}") }),
         };
         let extradata = foreign::extradata(&parameters);
         let (sets, length_size) = match codec {
+            VideoCodec::Jpeg => (Some(Bytes::new()), None),
             _ if extradata.first() != Some(&1) => (Some(Bytes::from(extradata)), None),
             VideoCodec::H264 => (avc_sets(&extradata), extradata.get(4).map(|byte| usize::from(byte & 3) + 1)),
             VideoCodec::H265 => (hevc_sets(&extradata), extradata.get(21).map(|byte| usize::from(byte & 3) + 1)),

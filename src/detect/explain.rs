@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame;
 
-use crate::detect::decoder::{self, DecoderError, Picture};
+use crate::detect::decoder::{DecoderError, Picture};
 use crate::detect::file::{FileError, seconds};
 use crate::detect::grid::{LUMA_ONE, Shape};
+use crate::detect::jpeg;
 use crate::detect::model::Seen;
 use crate::detect::trigger::Update;
 use crate::detect::why::{Place, Reason};
@@ -153,7 +154,7 @@ impl View<'_> {
         for (place, colour) in frames {
             outline(&mut picture, strides, place, *colour);
         }
-        decoder::jpeg(&Picture::drawn(picture), side(cols))
+        jpeg::jpeg(&Picture::drawn(picture), side(cols))
     }
 }
 

@@ -37,7 +37,7 @@ pub enum FileError {
         path: String,
     },
     /// Not what cameras send.
-    #[error("{path} is coded as {codec}, but only H.264 and H.265 are looked at, as cameras send them")]
+    #[error("{path} is coded as {codec}, but only H.264, H.265 and Motion JPEG are looked at, as cameras send them")]
     Codec {
         /// As given.
         path: String,

@@ -149,6 +149,7 @@ async fn a_small_disk_that_is_filled_many_times_over_never_stops_the_recording()
         end: Some(START.plus(Duration::from_secs(14))),
         peak: 0.1,
         zones: vec![],
+        why: None,
         thumbnail: None,
         preview: None,
     };
