@@ -7,7 +7,7 @@
 //! | `stall@20s:5s` | connections stand, but no picture is sent for 5 s, and then first a key frame |
 //! | `drop@20s`, `drop@20s:10s` | every connection ends; for 10 s none is taken |
 //! | `garbage@20s:2s` | for 2 s RTP packets carry random bytes |
-//! | `cseq@20s:2s` | players get an answer to a question they never asked; for 2 s every answer has a wrong CSeq |
+//! | `cseq@20s:2s` | players get an answer to a question they never asked; for 2 s every answer has a wrong `CSeq` |
 //! | `jump@20s:+1h`, `jump@20s:-90s` | RTP timestamps jump |
 //! | `wrap@20s` | RTP timestamps pass 2³² |
 //! | `b-frames` | pictures are sent in another order than they are shown |
