@@ -145,8 +145,7 @@ fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("live", live.render()),
         ("cameras", cameras.render()),
-        ("adopt", adopt.render()),
-        ("adopt, tried", tried.render()),
+        ("adopt", adopt.render().and_then(|list| Ok(list + &tried.render()?))),
         ("events", events.render()),
         ("event", event.render()),
         ("event_card", card().render()),
