@@ -276,7 +276,7 @@ mod tests {
             conn.execute_batch(
                 "INSERT INTO cameras (id) VALUES ('porch');
                  INSERT INTO users (name, role, password_hash) VALUES ('anna', 'owner', '$argon2id$');
-                 INSERT INTO rights VALUES (1, 'porch', 1, 1, 1, 1, NULL);
+                 INSERT INTO rights (user, camera, live, history, export, [delete]) VALUES (1, 'porch', 1, 1, 1, 1);
                  INSERT INTO events (id, camera, start_us, peak, zones, has_thumbnail)
                      VALUES (x'0102030405060708', 'porch', 5, 0.5, '[]', 0);",
             )

@@ -247,7 +247,9 @@ proptest! {
         }
         let (id, right) = (camera(names[asked.1]), Right::ALL[asked.2]);
         let row = household.rights.lock().unwrap().get(&(viewer.user(), id.clone())).copied().unwrap_or_default();
-        let faulty = faults.iter().take(2).any(|fails| *fails);
+        // The session, the right, and for live pictures whether the camera is paused.
+        let questions = if right == Right::Live && row.has(right) { 3 } else { 2 };
+        let faulty = faults.iter().take(questions).any(|fails| *fails);
         *household.failing.lock().unwrap() = faults;
         match gate.viewable(&viewer, &id, right) {
             Ok(proof) => prop_assert!(!faulty && row.has(right) && proof.camera() == &id),
