@@ -164,7 +164,7 @@ CREATE TABLE gaps (
   end_us INTEGER NOT NULL CHECK (end_us >= start_us), -- to when, excluded
   cause TEXT NOT NULL CHECK (cause IN ('camera_unreachable', 'camera_refused', 'wrong_password', 'bad_stream',
     'camera_stalled', 'packet_loss', 'disk_slow', 'disk_full', 'disk_error', 'storage_missing', 'restart',
-    'power_cut', 'clock_set', 'paused'))              -- why
+    'power_cut', 'paused'))                           -- why
 ) STRICT;
 CREATE INDEX gaps_by_camera ON gaps (camera, start_us, end_us);
 CREATE INDEX gaps_by_length ON gaps (camera, end_us - start_us);

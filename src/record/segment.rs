@@ -100,15 +100,13 @@ pub enum GapCause {
     Restart,
     /// The machine went down without warning.
     PowerCut,
-    /// The clock was set forward over a time that never was.
-    ClockSet,
     /// Somebody of the household paused the camera.
     Paused,
 }
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::CameraUnreachable,
         Self::CameraRefused,
         Self::WrongPassword,
@@ -121,7 +119,6 @@ impl GapCause {
         Self::StorageMissing,
         Self::Restart,
         Self::PowerCut,
-        Self::ClockSet,
         Self::Paused,
     ];
 
@@ -140,7 +137,6 @@ impl GapCause {
             Self::StorageMissing => "storage_missing",
             Self::Restart => "restart",
             Self::PowerCut => "power_cut",
-            Self::ClockSet => "clock_set",
             Self::Paused => "paused",
         }
     }

@@ -145,7 +145,6 @@ pub(crate) fn cause(cause: GapCause) -> &'static str {
         GapCause::StorageMissing => "the disk for the footage was not there",
         GapCause::Restart => "the recorder was not running",
         GapCause::PowerCut => "the power was cut",
-        GapCause::ClockSet => "the clock was set forward",
         GapCause::Paused => "somebody paused the camera",
     }
 }

@@ -9,7 +9,7 @@ CREATE TABLE gaps (
   end_us INTEGER NOT NULL CHECK (end_us >= start_us),
   cause TEXT NOT NULL CHECK (cause IN ('camera_unreachable', 'camera_refused', 'wrong_password', 'bad_stream',
     'camera_stalled', 'packet_loss', 'disk_slow', 'disk_full', 'disk_error', 'storage_missing', 'restart',
-    'power_cut', 'clock_set', 'paused'))
+    'power_cut', 'paused'))
 ) STRICT;
 INSERT INTO gaps (id, camera, start_us, end_us, cause) SELECT id, camera, start_us, end_us, cause FROM fewer;
 DROP TABLE fewer;
