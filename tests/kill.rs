@@ -23,6 +23,8 @@ const CAMERAS: [&str; 4] = ["porch", "nursery", "garden", "garage"];
 /// As in the configuration below; segments are short so that many are cut.
 const SYNC: Duration = Duration::from_secs(2);
 const SEGMENT_SECONDS: u64 = 5;
+/// The longest life, in milliseconds.
+const LONGEST_LIFE: u64 = 8000;
 /// What may be lost: what was not due for a sync, and the second a sync may take.
 const MAY_BE_LOST: Duration = SYNC.saturating_add(Duration::from_secs(1));
 /// Less than the time between two pictures.
@@ -119,10 +121,10 @@ fn killing_the_daemon_costs_at_most_what_was_not_yet_synced() {
         }
         // One in four dies while it starts, one as soon as a file appears, the others at any moment.
         let (wait, how) = if round == 0 {
-            (random.below(SEGMENT_SECONDS * 1000), 3)
+            (random.below(LONGEST_LIFE), 3)
         } else {
             let how = random.below(4);
-            (random.below(if how == 0 { 1000 } else { SEGMENT_SECONDS * 1000 }), how)
+            (random.below(if how == 0 { 1000 } else { LONGEST_LIFE }), how)
         };
         if how != 0 {
             daemon.serves();

@@ -199,7 +199,9 @@ impl WriterThread {
     /// After an I/O error the pages in memory may not be those on disk, and a sync that failed once must not be believed when
     /// it succeeds the second time: what is known about the file is forgotten and read anew.
     fn reopen_after(&mut self, error: &rusqlite::Error) {
-        if !matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt)) {
+        // Whatever it was (a log that could not be made, memory that could not be mapped), a connection may stay as it is then
+        // for ever; only a file that others hold is known to be well.
+        if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) {
             return;
         }
         match open::connect_writer(&self.path) {
