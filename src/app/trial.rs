@@ -192,7 +192,7 @@ fn in_words(status: &StreamStatus, evidence: &Evidence, has_small: bool) -> (Vec
     }
     facts.push(match evidence.mac {
         Some(mac) => format!("It will be known by its MAC address {mac}, wherever it goes."),
-        None => "Its MAC address cannot be seen from here, so it is harder to tell from another camera.".to_owned(),
+        None => "Its network card cannot be seen from here, so it is harder to tell from another camera.".to_owned(),
     });
     match status.key_frame_interval {
         Some(interval) if interval <= RARE_KEY_FRAMES => {}

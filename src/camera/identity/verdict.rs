@@ -65,14 +65,14 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
             return refused;
         }
         return Verdict::Weak {
-            why: "Its streams are described otherwise than before, and its MAC address cannot be seen from here."
+            why: "Its streams are described otherwise than before, and its network card cannot be seen from here."
                 .to_owned(),
         };
     }
     // A name is no reason to refuse: two announcers who find the same one rename themselves.
     let named = Pair::new("announced name", pinned.instance.clone(), found.instance.clone());
     let why = if weak.iter().chain(&shapes).any(Pair::agrees) || named.agrees() {
-        "It looks like the camera that was set up, but its MAC address cannot be seen from here: another camera of the same \
+        "It looks like the camera that was set up. Its network card cannot be seen from here, so another camera of the same \
          model could take its place."
     } else {
         "Nothing is known by which this camera could be told from another."
