@@ -170,7 +170,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
     );
     assert_eq!(
         camera_complaint("[cameras.porch.motion.zones.path]\narea = [[0, 0], [1, 0], [1, 1]]\ncolor = 1"),
-        "5:1: cameras.porch.motion.zones.path.color: there is no such key, the nearest is \"area\"; known here: area"
+        "5:1: cameras.porch.motion.zones.path.color: there is no such key, the nearest is \"area\"; known here: area, sensitivity"
     );
     assert_eq!(
         camera_complaint("\"a.b\" = 1"),

@@ -57,6 +57,11 @@ GET /cameras/{id} Camera(History)
 GET /events SignedIn
 GET /events/{event} Event(History)
 GET /activity SignedIn
+GET /adopt Owner
+POST /adopt Owner
+POST /adopt/again Owner
+POST /adopt/{trial} Owner
+GET /adopt/{trial}/picture.jpg Owner
 GET /api/cameras SignedIn
 GET /api/cameras/{id}/snapshot.jpg Camera(Live)
 GET /api/cameras/{id}/live Camera(Live)
@@ -165,7 +170,8 @@ fn ask(household: &Household, who: &Somebody, method: &str, path: &str, extra: (
 }
 
 fn path(route: &Route, camera: &str, event: &str) -> String {
-    let path = route.path.replace("{id}", camera).replace("{event}", event).replace("{user}", "1");
+    let path =
+        route.path.replace("{id}", camera).replace("{event}", event).replace("{user}", "1").replace("{trial}", "0");
     let path = path.replace("{a}", "1").replace("{b}", "2").replace("{file}", "index.m3u8");
     path.replace("{hash}", "0")
         .replace("{name}", "site.css")

@@ -1,4 +1,4 @@
-//! What must hold of the detector whatever it is shown: masks, noise, light, rates and sizes.
+//! What must hold of the detector whatever it is shown: masks, noise and flicker.
 //!
 //! `HEARTHWATCH_SLOW=1` makes the noisy picture last a day instead of ten minutes, and tries more of everything.
 
@@ -8,14 +8,16 @@ use hearthwatch::config::settings::{Motion, Polygon};
 use hearthwatch::detect::model::Model;
 use hearthwatch::detect::trigger::{Trigger, Update};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 fn is_slow() -> bool {
     std::env::var_os("HEARTHWATCH_SLOW").is_some_and(|value| value == "1")
 }
 
+/// The same few each time, so that a commit is always judged alike; new ones each time, and many more, where there is time.
 fn cases(few: u32) -> ProptestConfig {
-    let cases = if is_slow() { 20 * few } else { few };
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let (cases, rng_seed) = if is_slow() { (20 * few, RngSeed::Random) } else { (few, RngSeed::Fixed(1)) };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Numbers that look random and are the same for the same seed.
@@ -114,22 +116,6 @@ impl Camera<'_> {
     }
 }
 
-/// How a light goes: what it goes to, when, and within how many seconds.
-fn light_changes() -> impl Strategy<Value = Vec<(f32, f32, f32)>> {
-    let pace = prop_oneof![Just(0.0_f32), 0.05_f32..2.0, 2.0_f32..20.0];
-    prop::collection::vec((0.3_f32..1.6, 3.0_f32..35.0, pace), 1..6)
-}
-
-fn light_at(changes: &[(f32, f32, f32)], at_s: f32) -> f32 {
-    let mut sorted = changes.to_vec();
-    sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
-    sorted.iter().fold(1.0, |light, (to, when, within)| {
-        let part =
-            if *within > 0.0 { ((at_s - when) / within).clamp(0.0, 1.0) } else { f32::from(u8::from(at_s >= *when)) };
-        light + part * (to - light)
-    })
-}
-
 proptest! {
     #![proptest_config(cases(12))]
 
@@ -164,44 +150,10 @@ proptest! {
     }
 
     #[test]
-    fn a_change_of_light_of_any_speed_is_no_motion(changes in light_changes(), noise in 0.3_f32..4.0, seed in any::<u64>()) {
-        let light = |at_s: f32| light_at(&changes, at_s);
-        let camera = Camera { light: &light, noise, seed, ..QUIET };
-        prop_assert_eq!(camera.watch(&Motion::default(), 5.0, 45.0), vec![]);
-    }
-
-    #[test]
     fn a_flicker_of_any_speed_is_no_motion(hertz in 0.05_f32..30.0, depth in 0.0_f32..0.4, noise in 0.3_f32..4.0, seed in any::<u64>()) {
         let light = |at_s: f32| 1.0 + depth * (std::f32::consts::TAU * hertz * at_s).sin();
         let camera = Camera { light: &light, noise, seed, ..QUIET };
         prop_assert_eq!(camera.watch(&Motion::default(), 5.0, 40.0), vec![]);
-    }
-
-    #[test]
-    fn neither_rate_nor_size_changes_the_verdict_by_more_than_a_second(
-        rate in prop_oneof![Just(2.0_f32), Just(3.0), Just(7.5), Just(10.0), Just(15.0)],
-        cols in prop_oneof![Just(160_usize), Just(128), Just(107)],
-        (height, luma, top) in (0.14_f32..0.34, prop_oneof![5.0_f32..35.0, 215.0_f32..250.0], 0.61_f32..0.65),
-        seconds in 4.0_f32..10.0,
-        is_leftward in any::<bool>(),
-        seed in any::<u64>(),
-    ) {
-        let width = 0.25 * height;
-        let thing = |at_s: f32| {
-            let part = (at_s - 10.0) / seconds;
-            let part = if is_leftward { 1.0 - part } else { part };
-            (0.0..=1.0).contains(&part).then_some([part * (1.0 + width) - width, top, width, height, luma])
-        };
-        let of = |cols: usize, rate: f32| {
-            let camera = Camera { cols, rows: cols * 9 / 16, thing: &thing, seed, ..QUIET };
-            camera.watch(&Motion::default(), rate, 30.0)
-        };
-        let (usual, other) = (of(160, 5.0), of(cols, rate));
-        prop_assert_eq!((usual.len(), other.len()), (1, 1), "{:?} {:?}", usual, other);
-        let apart = |a: i64, b: i64| a.abs_diff(b);
-        let ends = [&usual[0], &other[0]].map(|event| event.end_us.unwrap_or(i64::MAX));
-        prop_assert!(apart(usual[0].start_us, other[0].start_us) <= 1_000_000, "{:?} {:?}", usual, other);
-        prop_assert!(apart(ends[0], ends[1]) <= 1_000_000, "{:?} {:?}", usual, other);
     }
 }
 

@@ -348,7 +348,7 @@ fn a_storage_folder_that_is_taken_away_costs_a_gap_and_no_panic() {
     std::fs::rename(folder.path().join("hearthwatch-storage"), folder.path().join("elsewhere")).expect("renamed");
     let (segments, gaps, _) = record_into(footage.clone(), film("160x90", 20, H264, false));
     assert_eq!(segments, []);
-    assert!(gaps.iter().all(|gap| gap.cause == GapCause::DiskError) && !gaps.is_empty(), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap.cause == GapCause::StorageMissing) && !gaps.is_empty(), "{gaps:?}");
     std::fs::rename(folder.path().join("elsewhere"), folder.path().join("hearthwatch-storage")).expect("renamed");
     let (segments, gaps, _) = record_into(footage, film("160x90", 10, H264, false));
     assert_eq!((segments.len(), gaps.len()), (1, 0));
