@@ -174,8 +174,8 @@ fn an_unknown_key_names_the_nearest_known_one() {
     );
     assert_eq!(
         camera_complaint("\"a.b\" = 1"),
-        "3:1: cameras.porch.\"a.b\": there is no such key, the nearest is \"name\"; known here: name, url, detect_url, \
-         username, password, password_file, transport, record, audio, motion"
+        "3:1: cameras.porch.\"a.b\": there is no such key, the nearest is \"name\"; known here: name, outside_lan, url, \
+         detect_url, username, password, password_file, transport, record, audio, motion"
     );
 }
 
