@@ -9,6 +9,7 @@ use hearthwatch::access::{Hours, Right, Rights, Token};
 use hearthwatch::index::rights::{self, RightsRow};
 use hearthwatch::index::{sessions, users};
 use hearthwatch::units::UtcMicros;
+use hearthwatch::web::routes::{Audience, Kind, table};
 use household::{Answer, Household, NURSERY, PASSWORD, PORCH, camera, cookie, token_of};
 
 const PORCH_PICTURE: &str = "/api/cameras/porch/snapshot.jpg";
@@ -212,14 +213,20 @@ fn an_access_token_is_shown_once_and_is_no_cookie() {
     let both = [("Cookie", cookie(&household.anna)), ("Authorization", wrong)];
     let both: Vec<_> = both.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(household.ask("GET", "/api/me", &both, b"").status, 401);
-    // It cannot make itself another, nor change who may what.
+    // It cannot make itself another, nor change who may what: no page's form takes it.
     let with_token = format!("Bearer {token}");
-    for path in
-        ["/account/tokens", "/account/password", "/account/sessions", "/people", "/people/2", "/people/2/remove"]
-    {
-        let headers = [("Authorization", with_token.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-        assert_eq!(household.ask("POST", path, &headers, b"label=x&days=30").status, 403, "{path}");
+    let headers = [("Authorization", with_token.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    let mut forms = 0;
+    for route in table() {
+        let is_open = matches!(route.audience, Audience::Anyone | Audience::Link);
+        if route.kind == Kind::Page && route.method != "GET" && !is_open {
+            let path = route.path.replace("{user}", "2").replace("{id}", "porch").replace("{trial}", "1");
+            let answer = household.ask("POST", &path, &headers, b"label=x&days=30&camera=porch&role=guest");
+            assert_eq!(answer.status, 403, "{path}");
+            forms += 1;
+        }
     }
+    assert!(forms >= 15, "{forms} forms");
     let handle = parsed.hash().handle();
     assert_eq!(household.post(&household.anna, "/account/sessions", &[("handle", &handle)]).status, 303);
     assert_eq!(bearer(&household, &token, "/api/me"), 401);

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Pass, Role, SessionKind, Token, TokenHash, Viewer};
+use crate::access::{Role, SessionKind, Token, TokenHash, Viewer};
 use crate::index::sessions::{self, Listed};
 use crate::index::{shares, users};
 use crate::units::UtcMicros;
@@ -127,26 +126,14 @@ pub(crate) fn in_words(one: &Listed, own: &TokenHash, now: UtcMicros) -> Device 
     }
 }
 
-/// Whoever changes accounts sits at a browser: an access token that got into wrong hands must not make itself another one.
-pub(crate) fn at_a_browser(viewer: &Viewer) -> Result<(), Refusal> {
-    match viewer.pass() {
-        Pass::Session(SessionKind::Cookie) => Ok(()),
-        Pass::Session(SessionKind::Api) | Pass::Link => {
-            Err(Refusal::Forbidden("an access token cannot change accounts; sign in with a browser"))
-        }
-    }
-}
-
 /// `POST /account/password`: ends every other session, token and link of this user.
 pub(crate) async fn password(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     match change_password(&site, &viewer, peer, &form, &device::label(&headers)).await {
         Ok(token) => {
             // Only this browser goes on, with a new session: what the old cookie opened is closed.
@@ -198,11 +185,8 @@ pub(crate) async fn end_session(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     let (user, own) = (viewer.user(), *viewer.session());
     if form.has("others") {
         let entry = site.entry(&viewer, peer, "sign-out-others", String::new());
@@ -223,11 +207,8 @@ pub(crate) async fn make_token(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     let label = form.get("label").trim().to_owned();
     let days = form.get("days").parse::<u64>().ok().filter(|days| TOKEN_LENGTHS.iter().any(|(known, _)| known == days));
     let user = viewer.user();
@@ -267,11 +248,9 @@ pub(crate) async fn take_back(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let handle = Form::read(&headers, &body)?.get("handle").to_owned();
+    let handle = form.get("handle").to_owned();
     let (user, now) = (viewer.user(), site.parts.clock.now());
     let listed = site.read(move |conn| shares::of_user(conn, user, now)).await?;
     let found = listed.into_iter().find(|(hash, _)| hash.handle() == handle).ok_or(Refusal::NotFound)?;

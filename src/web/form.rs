@@ -1,5 +1,7 @@
 //! What a form of our own pages sent.
 
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 
@@ -9,9 +11,19 @@ use crate::web::refusal::Refusal;
 /// The fields of one form, in their order.
 pub(crate) struct Form(Vec<(String, String)>);
 
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, state).await;
+        Self::read(&headers, &body.map_err(|_| Refusal::Bad("this form is larger than any of ours"))?)
+    }
+}
+
 impl Form {
     /// Reads a form's body; anything but a form is refused.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_form =
             media_type.split(';').next().is_some_and(|name| name.trim() == "application/x-www-form-urlencoded");

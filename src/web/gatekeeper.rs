@@ -136,18 +136,18 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
     match keeper.audience {
         Audience::Anyone => {}
         Audience::SignedIn => {
-            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let viewer = caller(keeper, request.method(), request.headers()).await?;
             request.extensions_mut().insert(viewer);
         }
         Audience::Owner => {
-            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let viewer = caller(keeper, request.method(), request.headers()).await?;
             if viewer.role() != Role::Owner {
                 return Err(Refusal::Forbidden("only an owner may do this"));
             }
             request.extensions_mut().insert(viewer);
         }
         Audience::Camera(right) => {
-            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let viewer = caller(keeper, request.method(), request.headers()).await?;
             let camera: Option<CameraId> = param("id").and_then(|id| id.parse().ok());
             let proof = match camera.clone() {
                 Some(camera) => viewable(&keeper.site, viewer.clone(), camera, right).await,
@@ -157,7 +157,7 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
             request.extensions_mut().insert(proof);
         }
         Audience::Event(right) => {
-            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let viewer = caller(keeper, request.method(), request.headers()).await?;
             let row = match param("event").and_then(|id| id.parse().ok()) {
                 Some(id) => keeper.site.read(move |connection| events::by_id(connection, id)).await?,
                 None => None,
@@ -181,7 +181,7 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
             request.extensions_mut().insert(camera_proof);
         }
         Audience::Resident => {
-            let viewer = viewer(&keeper.site, request.headers()).await?;
+            let viewer = caller(keeper, request.method(), request.headers()).await?;
             let camera: Option<CameraId> = param("id").and_then(|id| id.parse().ok());
             let rights = keeper.site.rights(&viewer).await?;
             let own = camera.clone().filter(|camera| rights.iter().any(|(id, rights)| id == camera && rights.any()));
@@ -227,6 +227,17 @@ async fn told<T>(
         keeper.site.note_refusal(viewer, peer.ok_or(Refusal::NotFound)?, camera, path).await?;
     }
     found
+}
+
+/// Who calls this route. What a page changes, only somebody at a browser changes: an access token that got into wrong hands
+/// must not make itself another one, let people in, or put another camera in a camera's place.
+async fn caller(keeper: &Gatekeeper, method: &Method, headers: &HeaderMap) -> Result<Viewer, Refusal> {
+    let viewer = viewer(&keeper.site, headers).await?;
+    let acts = !matches!(*method, Method::GET | Method::HEAD);
+    if acts && keeper.kind == Kind::Page && viewer.pass() != Pass::Session(SessionKind::Cookie) {
+        return Err(Refusal::Forbidden("an access token changes nothing here; sign in with a browser"));
+    }
+    Ok(viewer)
 }
 
 /// Who calls, by cookie or token. A token, if there is one, alone counts; and neither is taken for the other.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Role, Viewer};
@@ -75,10 +74,9 @@ pub(crate) async fn one(
     Extension(viewer): Extension<Viewer>,
     Extension(OwnCamera(camera)): Extension<OwnCamera>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    pause(&site, &viewer, peer, vec![camera], &Form::read(&headers, &body)?).await
+    pause(&site, &viewer, peer, vec![camera], &form).await
 }
 
 /// `POST /cameras/{id}/resume`.
@@ -96,11 +94,10 @@ pub(crate) async fn everything(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
     let cameras = own(&site, &viewer).await?;
-    pause(&site, &viewer, peer, cameras, &Form::read(&headers, &body)?).await
+    pause(&site, &viewer, peer, cameras, &form).await
 }
 
 /// `POST /resume`.

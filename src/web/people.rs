@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Rights, Role, UserName, Viewer};
 use crate::index::{rights, users};
 use crate::units::{CameraId, UserId, UtcMicros};
-use crate::web::account::at_a_browser;
 use crate::web::claim::NAME;
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Place, page as answer};
@@ -97,11 +95,8 @@ pub(crate) async fn add(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     match make(&site, &viewer, peer, &form).await {
         Ok(user) => Ok((StatusCode::SEE_OTHER, [(LOCATION, links::person(user))]).into_response()),
         Err(refusal @ Refusal::Bad(_)) => show(&site, &viewer, refusal.status(), Some((&refusal, &form))).await,

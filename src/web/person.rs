@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -18,7 +17,6 @@ use crate::index::rights::{self, RightsRow};
 use crate::index::users::{self, Removal, UserRow};
 use crate::index::{audit, sessions};
 use crate::units::{CameraId, UserId, UtcMicros};
-use crate::web::account::at_a_browser;
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::people::expiry;
@@ -117,11 +115,8 @@ pub(crate) async fn save(
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
     Path(user): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     let row = known(&site, &user).await?;
     match store(&site, &viewer, peer, &row, &form).await {
         Ok(()) => {
@@ -201,11 +196,8 @@ pub(crate) async fn password(
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
     Path(user): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
-    let form = Form::read(&headers, &body)?;
     let row = known(&site, &user).await?;
     if row.id == viewer.user() {
         return Err(Refusal::Bad("your own password is changed on your account's page"));
@@ -228,7 +220,6 @@ pub(crate) async fn sign_out(
     Extension(peer): Extension<Peer>,
     Path(user): Path<String>,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
     let row = known(&site, &user).await?;
     let entry = site.entry(&viewer, peer, "sign-out-user", row.name.clone());
     let id = row.id;
@@ -243,7 +234,6 @@ pub(crate) async fn remove(
     Extension(peer): Extension<Peer>,
     Path(user): Path<String>,
 ) -> Result<Response, Refusal> {
-    at_a_browser(&viewer)?;
     let row = known(&site, &user).await?;
     let (id, entry) = (row.id, site.entry(&viewer, peer, "user-removed", row.name.clone()));
     let removed = site.parts.writer.write(move |tx| {

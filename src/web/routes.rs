@@ -38,7 +38,7 @@ pub enum Audience {
 /// What a route answers with, which decides how a refusal is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// HTML for people.
+    /// HTML for people, and their forms: what changes something is for browsers, never for a program's token.
     Page,
     /// JSON, pictures and everything else for programs.
     Data,

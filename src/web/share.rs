@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -15,7 +14,7 @@ use crate::index::audit::Entry;
 use crate::index::shares;
 use crate::media::clip;
 use crate::units::CameraId;
-use crate::web::account::{ShownOnce, at_a_browser};
+use crate::web::account::ShownOnce;
 use crate::web::clips::{self, refused};
 use crate::web::day::span;
 use crate::web::form::Form;
@@ -49,12 +48,9 @@ pub(crate) async fn make(
     Extension(camera): Extension<Viewable<CameraId>>,
     Extension(peer): Extension<Peer>,
     Extension(OwnOrigin(origin)): Extension<OwnOrigin>,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
     let viewer = camera.viewer();
-    at_a_browser(viewer)?;
-    let form = Form::read(&headers, &body)?;
     let number = |name: &str| form.get(name).parse::<f64>().map_err(|_| Refusal::Bad("from when to when?"));
     let span = span(number("start")?, number("end")?)?;
     if span.length() > clip::MAX_LENGTH || span.length() < Duration::from_secs(1) {

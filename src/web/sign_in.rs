@@ -18,6 +18,7 @@ use crate::index::sessions::{self, SessionKind};
 use crate::index::{shares, sign_in_links, users};
 use crate::units::{Clock, Secret, UserId};
 use crate::web::cookie::{self, SESSION_LENGTH};
+use crate::web::form::Form;
 use crate::web::frame::{Frame, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
@@ -89,16 +90,11 @@ pub(crate) async fn by_form(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    body: Bytes,
+    form: Form,
 ) -> Response {
-    let field = |name: &str| {
-        let mut fields = url::form_urlencoded::parse(&body);
-        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
-    };
-    let (user, next) = (field("user"), field("next"));
-    let next = links::own_or_live(&next).to_owned();
+    let (user, next) = (form.get("user").to_owned(), links::own_or_live(form.get("next")).to_owned());
     let caller = Caller { peer, device: device::label(&headers), fitted: None };
-    match sign_in(&site, &caller, &user, Secret::new(field("password"))).await {
+    match sign_in(&site, &caller, &user, form.secret("password")).await {
         Ok(token) => welcome(&site, &token, &next),
         Err(refusal) => {
             let error = Some(crate::web::words::sentence(&refusal.sentence()));
