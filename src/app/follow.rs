@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::identities::Identities;
 use crate::camera::discovery::{Found, Service};
 use crate::camera::identity::{Evidence, Verdict, neighbour, verdict};
-use crate::camera::session::{self, SILENCE};
+use crate::camera::session;
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{Camera, CameraUrl};
 use crate::config::{self, edit, in_household, write_atomically};
@@ -114,7 +114,7 @@ fn is_missing(status: &StreamStatus, now: UtcMicros) -> bool {
     match status.link {
         Link::Waiting { .. } | Link::Refused { .. } => true,
         Link::Connecting => now.since(status.since) > LOOK_EVERY,
-        Link::Streaming => status.last_picture.is_some_and(|newest| now.since(newest) >= SILENCE),
+        Link::Streaming => status.last_picture.is_some_and(|newest| now.since(newest) >= status.silence()),
         Link::Verifying | Link::Paused => false,
     }
 }
@@ -255,6 +255,8 @@ mod tests {
         let age = |seconds: i64| Some(UtcMicros((10 - seconds) * second));
         assert!(!is_missing(&status(Link::Streaming, age(1)), now));
         assert!(is_missing(&status(Link::Streaming, age(3)), now));
+        let quick = StreamStatus { pictures_per_second: 15.0, ..status(Link::Streaming, age(1)) };
+        assert!(is_missing(&quick, now), "fifteen pictures are missing");
         assert!(is_missing(&status(Link::Waiting { until: now }, age(0)), now));
         assert!(is_missing(&status(Link::Refused { expected: String::new(), found: String::new() }, None), now));
         assert!(!is_missing(&status(Link::Paused, None), now));

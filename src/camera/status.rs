@@ -70,7 +70,20 @@ pub struct StreamStatus {
     pub lost_packets: u64,
 }
 
+/// A stream that was silent for so long is given up as soon as the camera is seen elsewhere or anew …
+const LONGEST_SILENCE: Duration = Duration::from_secs(3);
+/// … and one that sends many pictures a second after so long …
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+/// … which is so many pictures that should have come.
+const MISSED_PICTURES: f32 = 4.0;
+
 impl StreamStatus {
+    /// How long nothing may come before the camera is looked for.
+    pub fn silence(&self) -> Duration {
+        let usual = Duration::try_from_secs_f32(MISSED_PICTURES / self.pictures_per_second).unwrap_or(LONGEST_SILENCE);
+        usual.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)
+    }
+
     /// As it is before the first attempt.
     pub fn new(now: UtcMicros) -> Self {
         Self {
@@ -85,5 +98,18 @@ impl StreamStatus {
             reconnects: 0,
             lost_packets: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_stream_may_be_silent_for_longer() {
+        let silence = |rate| StreamStatus { pictures_per_second: rate, ..StreamStatus::new(UtcMicros(0)) }.silence();
+        let ms = Duration::from_millis;
+        assert_eq!([25.0, 2.0, 1.0, 0.0].map(silence), [ms(1000), ms(2000), ms(3000), ms(3000)]);
+        assert_eq!([f32::NAN, -1.0].map(silence), [ms(3000); 2]);
     }
 }

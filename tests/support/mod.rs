@@ -9,7 +9,7 @@
 pub(crate) mod browser;
 pub(crate) mod volume;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -145,7 +145,13 @@ impl Daemon {
     /// Waits until it serves.
     pub(crate) fn serves(&self) {
         let address = self.origin.strip_prefix("http://").expect("an origin");
-        within(Duration::from_secs(20), "the daemon serves", || std::net::TcpStream::connect(address).ok());
+        // Its socket takes connections before its index is open; it answers after.
+        within(Duration::from_secs(20), "the daemon serves", || {
+            let mut stream = std::net::TcpStream::connect(address).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+            write!(stream, "GET /api/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+            stream.read_exact(&mut [0]).ok()
+        });
     }
 
     /// As if the plug were pulled, but for what the kernel still holds: SIGKILL.

@@ -42,9 +42,6 @@ const TELL: Duration = Duration::from_secs(1);
 /// How long pictures may come without one to begin with. A new connection makes most cameras send one.
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a stream must have been silent to be given up as soon as the camera is seen elsewhere or anew.
-pub const SILENCE: Duration = Duration::from_secs(3);
-
 /// Which stream, and how to get at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -195,11 +192,13 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             Ok(frames) => frames,
             Err(over) => return over,
         };
-        let over = self.watch(&mut frames).await;
+        let mut newest = Instant::now();
+        let over = self.watch(&mut frames, &mut newest).await;
         match over {
-            Over::Stopped => frames.end().await,
+            // Whoever is silent is gone, and has perhaps been seen elsewhere already: nobody there takes our leave.
+            Over::Stopped if newest.elapsed() < self.silence() => frames.end().await,
             // Whatever is left of the connection ends on its own; the next attempt waits for that.
-            Over::Failed(_) => drop(frames),
+            Over::Stopped | Over::Failed(_) => drop(frames),
         }
         over
     }
@@ -220,8 +219,12 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         }
     }
 
-    /// Hands on what comes, until nothing comes.
-    async fn watch<F: Frames>(&mut self, frames: &mut F) -> Over {
+    fn silence(&self) -> Duration {
+        self.status.borrow().silence()
+    }
+
+    /// Hands on what comes, until nothing comes. `newest` is when the newest picture came.
+    async fn watch<F: Frames>(&mut self, frames: &mut F, newest: &mut Instant) -> Over {
         let session = self.opened;
         self.opened += 1;
         self.skipped = 0;
@@ -231,7 +234,6 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         let mut key_deadline = Instant::now() + KEY_FRAME_LIMIT;
         let mut hurry = self.hurry.clone();
         hurry.mark_unchanged();
-        let mut newest = Instant::now();
         let mut tell = tokio::time::interval(TELL);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -248,7 +250,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
                 () = seen(&mut hurry) => {
                     // It takes new connections, but on this one nothing comes: it has started anew and forgotten us.
-                    if newest.elapsed() >= SILENCE {
+                    if newest.elapsed() >= self.silence() {
                         return Over::Failed(CameraError::Stalled { after: newest.elapsed() });
                     }
                     continue;
@@ -269,8 +271,8 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
             };
             if frame.track == Track::Video && frame.parameters.is_some() {
-                newest = Instant::now();
-                deadline = newest + self.machine.limit();
+                *newest = Instant::now();
+                deadline = *newest + self.machine.limit();
                 if self.step(Input::Picture) == Action::Celebrate {
                     self.celebrate(session);
                 }

@@ -57,7 +57,7 @@ impl Known {
 impl Rtsp {
     /// Nothing is sent yet.
     pub(crate) fn new(target: Target, judge: Arc<dyn Judge>) -> Self {
-        let group = group_of(&format!("{}:{}", target.url.host(), target.url.port()));
+        let group = group_of(&target.camera, &format!("{}:{}", target.url.host(), target.url.port()));
         Self {
             target,
             judge,
