@@ -110,7 +110,7 @@ pub(crate) struct FakeCamera {
     #[arg(long)]
     pub(crate) onvif: bool,
     /// What goes wrong, comma separated: stall@20s:5s, drop@20s:10s, garbage@20s:2s, cseq@20s:2s, jump@20s:-1h, wrap@20s,
-    /// b-frames, resolution@20s:640x360, loss:5%, rtcp-silent
+    /// b-frames, resolution@20s:640x360, loss:5%, rtcp-silent, basic
     #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
     pub(crate) fault: fake_camera::Faults,
     /// End with the process that started it
