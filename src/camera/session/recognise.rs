@@ -1,7 +1,9 @@
-//! A look at whoever is at an address: who is it? Without credentials, and without becoming its viewer.
+//! A look at whoever is at an address: who is it, and is it still? Without credentials, and without becoming its viewer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::camera::identity::{Evidence, neighbour};
 use crate::camera::onvif;
@@ -27,4 +29,29 @@ pub async fn recognise(url: &CameraUrl, address: SocketAddr, wants_uuid: bool) -
     };
     let silent = |_| CameraError::Silent { host: address.to_string(), after: LIMIT };
     tokio::time::timeout(LIMIT, look).await.map_err(silent)?
+}
+
+/// Whether whoever was known by `seen` is still at its address, `opened` being when the connection that pictures come on was
+/// begun: it is another one than that which was looked at, and between the two the address may have changed hands. Who was
+/// there before and is there after has also answered in between. An ONVIF id costs up to half a second, if there is no card
+/// to be seen. May be cancelled.
+pub(crate) async fn still_there(seen: &Evidence, address: IpAddr, opened: Instant) -> Result<(), CameraError> {
+    let (what, before, now) = if let Some(before) = seen.mac {
+        let now = neighbour::card_behind(address, opened.elapsed());
+        ("MAC address", before.to_string(), now.map(|now| now.to_string()))
+    } else if let Some(before) = &seen.uuid {
+        ("ONVIF id", before.clone(), onvif::ask_id(address).await)
+    } else {
+        return Ok(());
+    };
+    if now.as_ref() == Some(&before) {
+        return Ok(());
+    }
+    Err(CameraError::NotTheCamera {
+        expected: format!("the device with {what} {before}"),
+        found: now.map_or_else(
+            || format!("one whose {what} cannot be seen any more"),
+            |now| format!("one with {what} {now}"),
+        ),
+    })
 }
