@@ -102,14 +102,9 @@ impl House {
         let entry = ["neigh", "replace", address, "lladdr", &mac(device), "dev", "eth0", "nud", "stale"];
         ip(&[&["-n", &self.recorder()][..], &entry].concat()).expect("an entry");
     }
-
-    /// Moves this thread into the recorder's namespace: the sockets that it opens from now on are there.
-    pub(crate) fn enter_recorder(&self) {
-        enter(&self.recorder());
-    }
 }
 
-/// Moves this thread into a namespace.
+/// Moves this thread into a namespace: the sockets that it opens from now on are there.
 pub(crate) fn enter(name: &str) {
     let file = File::open(PathBuf::from("/run/netns").join(name)).expect("the namespace");
     let kind = Some(rustix::thread::LinkNameSpaceType::Network);
