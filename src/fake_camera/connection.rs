@@ -4,6 +4,7 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
@@ -72,6 +73,8 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     buffer: BytesMut,
     nonce: String,
+    /// Whether it is asked for its password in clear text; unknown until it is asked.
+    in_clear_text: Option<bool>,
     session: Option<Session>,
     reports: Interval,
 }
@@ -88,6 +91,7 @@ impl Connection {
             peer,
             buffer: BytesMut::with_capacity(4 * 1024),
             nonce: new_nonce(),
+            in_clear_text: None,
             session: None,
             reports,
         })
@@ -202,8 +206,14 @@ impl Connection {
         if verdict == Verdict::Right {
             return None;
         }
-        self.nonce = new_nonce();
-        let challenge = digest::challenge(realm, &self.nonce, verdict);
+        let others = &self.camera.asked;
+        let choose = || self.camera.faults.asks_in_clear_text(others.fetch_add(1, Ordering::Relaxed));
+        let challenge = if *self.in_clear_text.get_or_insert_with(choose) {
+            format!("Basic realm=\"{realm}\"")
+        } else {
+            self.nonce = new_nonce();
+            digest::challenge(realm, &self.nonce, verdict)
+        };
         Some(Response::of(401, "Unauthorized").with("WWW-Authenticate", challenge))
     }
 

@@ -14,6 +14,7 @@
 //! | `resolution@20s:640x360` | pictures of the main stream have another size from then on |
 //! | `loss:5%` | that part of the UDP datagrams is lost |
 //! | `rtcp-silent` | no sender reports |
+//! | `basic` | every second connection is asked for its password in clear text, and not by digest |
 //!
 //! A camera that loops a file sends it in its own order and size.
 
@@ -33,6 +34,7 @@ enum Fault {
     Resolution { at: Duration, size: (u32, u32) },
     Loss { part: f64 },
     RtcpSilent,
+    Basic,
 }
 
 /// From when and how long.
@@ -58,7 +60,7 @@ pub enum ParseFaultError {
     /// None of the names.
     #[error(
         "{0:?} is no fault; there are stall@20s:5s, drop@20s:10s, garbage@20s:2s, cseq@20s:2s, jump@20s:-1h, wrap@20s, \
-         b-frames, resolution@20s:640x360, loss:5% and rtcp-silent"
+         b-frames, resolution@20s:640x360, loss:5%, rtcp-silent and basic"
     )]
     Unknown(String),
     /// A name, but not what belongs to it.
@@ -153,6 +155,11 @@ impl Faults {
         self.0.iter().any(|fault| matches!(fault, Fault::Loss { part } if f64::from(random) < part * 65_536.0))
     }
 
+    /// Whether the connection that was asked for a password after so many others is asked in clear text.
+    pub(crate) fn asks_in_clear_text(&self, others: usize) -> bool {
+        !others.is_multiple_of(2) && self.0.contains(&Fault::Basic)
+    }
+
     /// Whether there are no sender reports.
     pub(crate) fn is_rtcp_silent(&self) -> bool {
         self.0.contains(&Fault::RtcpSilent)
@@ -185,6 +192,7 @@ fn fault(text: &str) -> Result<Fault, ParseFaultError> {
         "resolution" => "resolution@20s:640x360, with even numbers from 320x180 to 3840x2160",
         "loss" => "loss:5%, at most 100%",
         "rtcp-silent" => "rtcp-silent",
+        "basic" => "basic",
         _ => return Err(ParseFaultError::Unknown(text.to_owned())),
     };
     read(name, &text[name.len()..]).ok_or_else(|| ParseFaultError::Written { given: text.to_owned(), example })
@@ -200,6 +208,7 @@ fn read(name: &str, rest: &str) -> Option<Fault> {
         return match (name, rest) {
             ("b-frames", "") => Some(Fault::BFrames),
             ("rtcp-silent", "") => Some(Fault::RtcpSilent),
+            ("basic", "") => Some(Fault::Basic),
             _ => None,
         };
     };
@@ -264,7 +273,7 @@ mod tests {
     fn each_fault_is_read_and_holds_when_it_says() {
         let all = faults(
             "stall@20s:5s, drop@40s:10s,drop@100s,garbage@1m:500ms,cseq@70s:2s,jump@80s:-1h,jump@90s:+90s,b-frames,\
-             resolution@2m:640x360,resolution@1.5m:320x180,rtcp-silent,loss:5%",
+             resolution@2m:640x360,resolution@1.5m:320x180,rtcp-silent,loss:5%,basic",
         );
         assert_eq!([19, 20, 24, 25].map(|at| all.stalls(s(at))), [false, true, true, false]);
         assert_eq!([39, 40, 49, 50, 100].map(|at| all.is_away(s(at))), [false, true, true, false, false]);
@@ -278,6 +287,8 @@ mod tests {
         assert_eq!(sent, [0, -3600, -3600, -3510]);
         assert_eq!(all.sizes(), [(s(90), (320, 180)), (s(120), (640, 360))]);
         assert!(all.b_frames() && all.is_rtcp_silent());
+        assert_eq!([0, 1, 2, 3].map(|others| all.asks_in_clear_text(others)), [false, true, false, true]);
+        assert!(!faults("").asks_in_clear_text(1));
         let lost = (0..=u16::MAX).filter(|random| all.loses(*random)).count();
         assert_eq!(lost, 65_536 * 5 / 100 + 1);
         assert_eq!(faults(""), Faults::default());
@@ -302,6 +313,7 @@ mod tests {
             ("resolution@2s:641x360", "even numbers"),
             ("b-frames@2s", "b-frames"),
             ("wrap@2s:3s", "wrap@20s"),
+            ("basic@2s", "basic"),
             ("drop@-1s", "drop@20s"),
             ("cseq@1e300h:1s", "cseq@20s:2s"),
         ] {

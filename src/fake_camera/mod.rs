@@ -31,6 +31,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -188,6 +189,8 @@ struct Camera {
     realm: String,
     identity: Identity,
     credentials: Option<Credentials>,
+    /// Connections that were asked for a password.
+    asked: AtomicUsize,
     main: Arc<Stream>,
     sub: Arc<Stream>,
     faults: Faults,
@@ -308,6 +311,7 @@ pub async fn run(
         realm: format!("Hearthwatch camera {}", identity.serial()),
         name: options.name.clone(),
         credentials: options.credentials.clone(),
+        asked: AtomicUsize::new(0),
         main: Arc::clone(&main),
         sub: Arc::clone(&sub),
         identity,

@@ -7,9 +7,10 @@
 )]
 
 pub(crate) mod browser;
+pub(crate) mod device;
 pub(crate) mod volume;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -95,6 +96,8 @@ pub(crate) struct Daemon {
     storage: PathBuf,
     /// Variables of its environment.
     environment: Vec<(String, String)>,
+    /// What stands behind `run`.
+    arguments: &'static [&'static str],
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
 }
@@ -114,20 +117,30 @@ impl Daemon {
     pub(crate) fn start_among(environment: Vec<(String, String)>, storage: &str, cameras: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder = dir.path().join("storage");
-        let daemon = Self::begin(dir, &folder, environment, storage, cameras);
+        let daemon = Self::begin(dir, &folder, environment, &[], storage, cameras);
+        daemon.serves();
+        daemon
+    }
+
+    /// The same, but what it may discover is what this machine itself announces; as yet it looks for nobody.
+    pub(crate) fn start_on_loopback(cameras: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = dir.path().join("storage");
+        let daemon = Self::begin(dir, &folder, Vec::new(), &["--loopback"], "", cameras);
         daemon.serves();
         daemon
     }
 
     /// The same with its storage folder there; it may not serve yet.
     pub(crate) fn start_in(dir: tempfile::TempDir, folder: &Path, storage: &str, cameras: &str) -> Self {
-        Self::begin(dir, folder, Vec::new(), storage, cameras)
+        Self::begin(dir, folder, Vec::new(), &[], storage, cameras)
     }
 
     fn begin(
         dir: tempfile::TempDir,
         folder: &Path,
         environment: Vec<(String, String)>,
+        arguments: &'static [&'static str],
         storage: &str,
         cameras: &str,
     ) -> Self {
@@ -138,20 +151,18 @@ impl Daemon {
             folder.display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a written file");
-        let child = run(dir.path(), &environment);
-        Self { child, dir, storage: folder.to_owned(), environment, origin: format!("http://127.0.0.1:{port}") }
+        let child = run(dir.path(), &environment, arguments);
+        let origin = format!("http://127.0.0.1:{port}");
+        Self { child, dir, storage: folder.to_owned(), environment, arguments, origin }
     }
 
-    /// Waits until it serves.
+    /// Waits until it serves: it takes connections before that, while its storage folder is not open yet.
     pub(crate) fn serves(&self) {
-        let address = self.origin.strip_prefix("http://").expect("an origin");
-        // Its socket takes connections before its index is open; it answers after.
-        within(Duration::from_secs(20), "the daemon serves", || {
-            let mut stream = std::net::TcpStream::connect(address).ok()?;
-            stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-            write!(stream, "GET /api/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
-            stream.read_exact(&mut [0]).ok()
-        });
+        let limit = Some(Duration::from_secs(2));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(limit);
+        let agent: ureq::Agent = config.build().into();
+        let health = format!("{}/api/health", self.origin);
+        within(Duration::from_secs(60), "the daemon serves", || agent.get(&health).call().ok());
     }
 
     /// As if the plug were pulled, but for what the kernel still holds: SIGKILL.
@@ -167,7 +178,7 @@ impl Daemon {
 
     /// Starts it once more, on the same folder and port; it may not serve yet.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(self.dir.path(), &self.environment);
+        self.child = run(self.dir.path(), &self.environment, self.arguments);
     }
 
     /// The storage folder.
@@ -183,6 +194,13 @@ impl Daemon {
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("config.toml")
+    }
+
+    /// Changes the configuration file while it runs: this, which stands there once, to that.
+    pub(crate) fn change(&self, this: &str, that: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("a file");
+        assert_eq!(text.matches(this).count(), 1, "{this} in {text}");
+        std::fs::write(self.config(), text.replace(this, that)).expect("a written file");
     }
 
     /// Adds an owner by the command line; returns name and password.
@@ -220,9 +238,9 @@ impl Drop for Daemon {
     }
 }
 
-fn run(dir: &Path, environment: &[(String, String)]) -> Child {
+fn run(dir: &Path, environment: &[(String, String)], arguments: &[&str]) -> Child {
     let mut command = Command::new(HEARTHWATCH);
-    command.args(["run", "--config"]).arg(dir.join("config.toml")).stdin(Stdio::null());
+    command.args(["run", "--config"]).arg(dir.join("config.toml")).args(arguments).stdin(Stdio::null());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.spawn().expect("the daemon starts")
 }
@@ -311,6 +329,20 @@ impl Client {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// Sends a form as the site's own pages do; status and body.
+    pub(crate) fn post(&self, path: &str, form: &str) -> (u16, String) {
+        let sent = self
+            .agent
+            .post(format!("{}{path}", self.origin))
+            .header("Cookie", &self.cookie)
+            .header("Origin", &self.origin)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .send(form);
+        let mut answer = sent.expect("an answer");
+        let body = answer.body_mut().read_to_string().expect("UTF-8");
+        (answer.status().as_u16(), body)
     }
 
     /// The session's cookie, as `name=value`.

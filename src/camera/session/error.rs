@@ -154,12 +154,17 @@ pub(crate) enum Trouble {
     Lost(CameraError),
 }
 
+/// How retina says that it was asked in a way that it cannot answer.
+const NO_ANSWER: &str = "Can't understand WWW-Authenticate header: Unsupported scheme \"Basic\"";
+
 /// Reads what a retina error is. It tells its kind only by its name and its status, so this works on those.
 ///
 /// `kind` is the first word of the error's `Debug`, `text` its `Display`.
 pub(crate) fn classify(kind: &str, text: &str, status: Option<u16>, path: &str) -> Trouble {
     let protocol = || CameraError::Protocol { detail: first_line(text) };
     Trouble::Lost(match (status, kind) {
+        // It had asked by digest a moment before, else the library would have no password.
+        (Some(401), _) if text.contains(NO_ANSWER) => CameraError::OnlyBasic,
         (Some(status), _) => of_status(status, path).unwrap_or_else(protocol),
         (None, "PacketError" | "RtpPacketError") => return Trouble::Skipped(first_line(text)),
         (None, "RtspReadError" | "WriteError" | "UdpRecvError" | "ConnectError" | "Timeout") => CameraError::Ended,
@@ -216,6 +221,12 @@ mod tests {
         ] {
             assert_eq!(classify("RtspResponseError", "551 response", Some(status), "/main"), Trouble::Lost(expected));
         }
+    }
+
+    #[test]
+    fn who_asks_in_clear_text_where_nobody_answers_is_told_apart_from_a_wrong_password() {
+        let text = "401 response: Can't understand WWW-Authenticate header: Unsupported scheme \"Basic\"\n\nconn: …";
+        assert_eq!(classify("RtspResponseError", text, Some(401), "/"), Trouble::Lost(CameraError::OnlyBasic));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The first question: who answers there, and how would it have our password?
 //!
-//! Asked on a connection of its own and without credentials, because the RTSP library answers any challenge by itself, Basic
-//! included, and does not show it. A camera that asks by digest here and by Basic a moment later would still get the
-//! password in clear text; it would have to be made for that.
+//! Asked on a connection of its own and without credentials, because the RTSP library answers a challenge by itself and does
+//! not show it. It has no answer to Basic (`.cargo/http-auth`): who asks by digest here and by Basic a moment later gets none.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_auth::PasswordClient;
+use http_auth::{ChallengeParser, PasswordClient};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -124,6 +123,10 @@ fn could_be_rtsp(bytes: &[u8]) -> bool {
     bytes.iter().zip(b"RTSP/1.0 ").all(|(byte, expected)| byte == expected)
 }
 
+fn offers_basic(challenges: &str) -> bool {
+    ChallengeParser::new(challenges).map_while(Result::ok).any(|offer| offer.scheme.eq_ignore_ascii_case("basic"))
+}
+
 /// Judges the answer's head. Pure.
 fn read_answer(bytes: &[u8], host: &str, path: &str) -> Result<(Challenge, Asks), CameraError> {
     if bytes.is_empty() {
@@ -165,8 +168,8 @@ fn read_answer(bytes: &[u8], host: &str, path: &str) -> Result<(Challenge, Asks)
         // Read by the same code as the RTSP library's, so that it cannot choose another answer than is expected here.
         401 => match PasswordClient::try_from(header("www-authenticate").as_str()) {
             Ok(PasswordClient::Digest(digest)) => Ok((Challenge::Digest, Asks::Digest(plain_text(digest.realm())))),
-            Ok(_) => Err(CameraError::OnlyBasic),
-            Err(_) => Err(not_understood("it asks for a password, but not in which way")),
+            _ if offers_basic(&header("www-authenticate")) => Err(CameraError::OnlyBasic),
+            _ => Err(not_understood("it asks for a password, but not in which way")),
         },
         _ => Err(of_status(status, path)
             .unwrap_or_else(|| not_understood(&format!("the status {status} when asked for its stream")))),
@@ -195,6 +198,12 @@ mod tests {
             read("RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=ROT13\r\n\r\n"),
             Err(CameraError::Protocol { .. })
         ));
+    }
+
+    #[test]
+    fn nothing_in_this_program_answers_to_basic() {
+        // The RTSP library asks the same crate.
+        assert!(PasswordClient::try_from("Basic realm=\"camera\"").is_err());
     }
 
     #[test]

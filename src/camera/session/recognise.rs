@@ -1,7 +1,9 @@
-//! A look at whoever is at an address: who is it? Without credentials, and without becoming its viewer.
+//! A look at whoever is at an address: who is it, and is it still? Without credentials, and without becoming its viewer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::camera::identity::{Evidence, neighbour};
 use crate::camera::onvif;
@@ -27,4 +29,71 @@ pub async fn recognise(url: &CameraUrl, address: SocketAddr, wants_uuid: bool) -
     };
     let silent = |_| CameraError::Silent { host: address.to_string(), after: LIMIT };
     tokio::time::timeout(LIMIT, look).await.map_err(silent)?
+}
+
+/// Whether whoever was known by `seen` is still at its address, `opened` being when the connection that pictures come on was
+/// begun: it is another one than that which was looked at, and between the two the address may have changed hands. Who was
+/// there before and is there after has also answered in between. An ONVIF id costs up to half a second, if there is no card
+/// to be seen. May be cancelled.
+pub(crate) async fn still_there(seen: &Evidence, address: IpAddr, opened: Instant) -> Result<(), CameraError> {
+    let (what, before, now) = if let Some(before) = seen.mac {
+        let now = neighbour::card_behind(address, opened.elapsed());
+        ("MAC address", before.to_string(), now.map(|now| now.to_string()))
+    } else if let Some(before) = &seen.uuid {
+        ("ONVIF id", before.clone(), onvif::ask_id(address).await)
+    } else {
+        return Ok(());
+    };
+    if now.as_ref() == Some(&before) {
+        return Ok(());
+    }
+    Err(CameraError::NotTheCamera {
+        expected: format!("the device with {what} {before}"),
+        found: now.map_or_else(
+            || format!("one whose {what} cannot be seen any more"),
+            |now| format!("one with {what} {now}"),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UdpSocket;
+
+    /// Answers one question who is there; any further one as well.
+    async fn device(socket: UdpSocket, id: &str) {
+        let mut buffer = [0; 4096];
+        while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+            let answer = format!(
+                "<e:Envelope xmlns:e='e'><e:Body><d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:{id}\
+                 </a:Address></a:EndpointReference></d:ProbeMatch></d:ProbeMatches></e:Body></e:Envelope>"
+            );
+            socket.send_to(answer.as_bytes(), from).await.expect("sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_changed_hands_after_the_look_is_noticed_before_the_first_picture() {
+        let address = IpAddr::from([127, 0, 0, 35]);
+        let seen = Evidence { uuid: Some("a".to_owned()), ..Evidence::default() };
+        let now = Instant::now();
+        for (who, found) in [("a", None), ("b", Some("one with ONVIF id b"))] {
+            let socket = UdpSocket::bind((address, 3702)).await.expect("a port of its own");
+            let told = tokio::select! {
+                told = still_there(&seen, address, now) => told,
+                () = device(socket, who) => panic!("the socket failed"),
+            };
+            match (told, found) {
+                (Ok(()), None) => {}
+                (Err(CameraError::NotTheCamera { expected, found }), Some(other)) => {
+                    assert_eq!((expected.as_str(), found.as_str()), ("the device with ONVIF id a", other));
+                }
+                other => panic!("{who}: {other:?}"),
+            }
+        }
+        let gone = still_there(&seen, address, now).await.expect_err("nobody is there");
+        assert!(gone.to_string().contains("one whose ONVIF id cannot be seen any more"), "{gone}");
+        assert_eq!(still_there(&Evidence::default(), address, now).await, Ok(()), "nothing to hold on to");
+    }
 }

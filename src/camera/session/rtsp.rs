@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -22,6 +21,7 @@ use crate::camera::session::departure::{group_of, leave};
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge, Question};
 use crate::camera::session::parameters;
+use crate::camera::session::recognise::still_there;
 use crate::camera::session::source::{Frame, Frames, Source};
 use crate::camera::session::{Purpose, Target};
 use crate::config::settings::Transport;
@@ -103,22 +103,6 @@ impl Rtsp {
                 Ok(())
             }
             Verdict::Same => Ok(()),
-        }
-    }
-
-    /// The connection that the pictures come on is another one than that which was looked at; between the two the address
-    /// may have changed hands. The card that answered to both is one.
-    fn check_again(&self, connected_for: Duration) -> Result<(), CameraError> {
-        let Some(before) = self.known.evidence.mac else { return Ok(()) };
-        match neighbour::card_behind(self.known.address.ip(), connected_for) {
-            Some(now) if now == before => Ok(()),
-            now => Err(CameraError::NotTheCamera {
-                expected: format!("the device with MAC address {before}"),
-                found: now.map_or_else(
-                    || "one whose MAC address cannot be seen any more".to_owned(),
-                    |now| format!("one with MAC address {now}"),
-                ),
-            }),
         }
     }
 
@@ -254,7 +238,7 @@ impl Source for Rtsp {
             .initial_timestamp(InitialTimestampPolicy::Permissive)
             .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
         let session = session.play(options).await.map_err(|error| self.lost(&error))?;
-        self.check_again(self.opened.elapsed())?;
+        still_there(&self.known.evidence, self.known.address.ip(), self.opened).await?;
         let demuxed = session.demuxed().map_err(|error| self.lost(&error))?;
         let path = self.path().to_owned();
         let group = Arc::clone(&self.group);
