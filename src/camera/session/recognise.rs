@@ -55,3 +55,45 @@ pub(crate) async fn still_there(seen: &Evidence, address: IpAddr, opened: Instan
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UdpSocket;
+
+    /// Answers one question who is there; any further one as well.
+    async fn device(socket: UdpSocket, id: &str) {
+        let mut buffer = [0; 4096];
+        while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+            let answer = format!(
+                "<e:Envelope xmlns:e='e'><e:Body><d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:{id}\
+                 </a:Address></a:EndpointReference></d:ProbeMatch></d:ProbeMatches></e:Body></e:Envelope>"
+            );
+            socket.send_to(answer.as_bytes(), from).await.expect("sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_changed_hands_after_the_look_is_noticed_before_the_first_picture() {
+        let address = IpAddr::from([127, 0, 0, 35]);
+        let seen = Evidence { uuid: Some("a".to_owned()), ..Evidence::default() };
+        let now = Instant::now();
+        for (who, found) in [("a", None), ("b", Some("one with ONVIF id b"))] {
+            let socket = UdpSocket::bind((address, 3702)).await.expect("a port of its own");
+            let told = tokio::select! {
+                told = still_there(&seen, address, now) => told,
+                () = device(socket, who) => panic!("the socket failed"),
+            };
+            match (told, found) {
+                (Ok(()), None) => {}
+                (Err(CameraError::NotTheCamera { expected, found }), Some(other)) => {
+                    assert_eq!((expected.as_str(), found.as_str()), ("the device with ONVIF id a", other));
+                }
+                other => panic!("{who}: {other:?}"),
+            }
+        }
+        let gone = still_there(&seen, address, now).await.expect_err("nobody is there");
+        assert!(gone.to_string().contains("one whose ONVIF id cannot be seen any more"), "{gone}");
+        assert_eq!(still_there(&Evidence::default(), address, now).await, Ok(()), "nothing to hold on to");
+    }
+}
