@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Record, watch and serve, in the foreground
-    Run(ConfigFile),
+    Run(Run),
     /// Try everything without a camera: simulated cameras, found, recorded, watched and served on this machine
     Demo(Demo),
     /// Be one simulated RTSP camera
@@ -56,6 +56,15 @@ pub(crate) struct ConfigFile {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "/etc/hearthwatch/config.toml")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Look for cameras on this machine itself instead of the network
+    #[arg(long, hide = true)]
+    pub(crate) loopback: bool,
 }
 
 #[derive(Debug, Args)]

@@ -24,8 +24,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Run(options) => until_stopped(&clock.clone(), |stop| {
-            let options =
-                daemon::Options { config: options.config, listener: None, among: Among::Lan, wait_for_cameras: None };
+            let among = if options.loopback { Among::Loopback } else { Among::Lan };
+            let config = options.config.config;
+            let options = daemon::Options { config, listener: None, among, wait_for_cameras: None };
             daemon::run(options, clock, stop, async |ready| {
                 tracing::info!("serving on {}", ready.origin);
                 Ok(claim::offer(&ready).await?)

@@ -25,6 +25,8 @@ const QUEUE: usize = 64;
 pub(crate) enum Among {
     /// Everybody's on the home network.
     Lan,
+    /// Everybody's on this machine: for tests.
+    Loopback,
     /// These, on this machine: the demo's own cameras, and not those of another demo beside it.
     Only(Vec<SocketAddr>),
 }
@@ -33,13 +35,13 @@ impl Among {
     fn scope(&self) -> Scope {
         match self {
             Self::Lan => Scope::Lan,
-            Self::Only(_) => Scope::Loopback,
+            Self::Loopback | Self::Only(_) => Scope::Loopback,
         }
     }
 
     fn has(&self, address: IpAddr, port: u16) -> bool {
         match self {
-            Self::Lan => true,
+            Self::Lan | Self::Loopback => true,
             Self::Only(addresses) => addresses.contains(&SocketAddr::new(address, port)),
         }
     }
@@ -53,43 +55,71 @@ pub(crate) async fn run(
     site: SiteParts,
     stop: CancellationToken,
 ) {
-    let wanted = site.settings.borrow().discovery;
-    if !wanted.mdns && !wanted.onvif {
-        return stop.cancelled().await;
-    }
-    let ways = Ways { mdns: wanted.mdns, onvif: wanted.onvif, again: Arc::clone(&identities.ask_again) };
-    let (sender, mut found) = mpsc::channel(QUEUE);
-    let browsing = discovery::browse(among.scope(), ways, stop.clone(), |event| {
-        if matches!(&event, DiscoveryEvent::Found(camera) if !among.has(camera.address, camera.port)) {
-            return;
-        }
-        if let Some(DiscoveryEvent::Found(camera)) = identities.hear(event)
-            && sender.try_send(camera).is_err()
-        {
-            tracing::debug!("cameras are announced faster than they can be looked at");
-        }
-    });
-    let adding = async {
-        while let Some(found) = found.recv().await {
-            tracing::info!(name = found.name, address = %found.address, "a camera announces itself");
-            if !site.settings.borrow().discovery.auto_add || is_ours(&site, &identities, &found).await {
-                continue;
-            }
-            let config = config.clone();
-            match tokio::task::spawn_blocking(move || add(&config, &found)).await {
-                Ok(Ok(Some(id))) => tracing::info!(camera = %id, "added to the configuration"),
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::warn!("a camera could not be added: {error:#}"),
-                Err(error) => tracing::error!(%error, "adding a camera failed"),
-            }
-        }
-    };
+    let (sender, found) = mpsc::channel(QUEUE);
     tokio::select! {
-        ended = browsing => if let Err(error) = ended {
-            tracing::error!("cameras are not looked for: {error}");
-            stop.cancelled().await;
-        },
-        () = adding => {}
+        () = look(&among, &identities, &site, &stop, sender) => {}
+        () = take_in(&config, &identities, &site, found) => {}
+    }
+}
+
+/// Browses in the ways that the settings want, anew with each change of them.
+async fn look(
+    among: &Among,
+    identities: &Identities,
+    site: &SiteParts,
+    stop: &CancellationToken,
+    sender: mpsc::Sender<Found>,
+) {
+    let mut settings = site.settings.clone();
+    loop {
+        let wanted = settings.borrow_and_update().discovery;
+        let until = stop.child_token();
+        let browsing = async {
+            if wanted.mdns || wanted.onvif {
+                let ways = Ways { mdns: wanted.mdns, onvif: wanted.onvif, again: Arc::clone(&identities.ask_again) };
+                let browsing = discovery::browse(among.scope(), ways, until.clone(), |event| {
+                    if matches!(&event, DiscoveryEvent::Found(camera) if !among.has(camera.address, camera.port)) {
+                        return;
+                    }
+                    if let Some(DiscoveryEvent::Found(camera)) = identities.hear(event)
+                        && sender.try_send(camera).is_err()
+                    {
+                        tracing::debug!("cameras are announced faster than they can be looked at");
+                    }
+                });
+                if let Err(error) = browsing.await {
+                    tracing::error!("cameras are not looked for: {error}");
+                }
+            }
+            until.cancelled().await;
+        };
+        tokio::select! {
+            () = browsing => return,
+            changed = settings.wait_for(|settings| settings.discovery != wanted) => if changed.is_err() {
+                return; // nobody reads the configuration any more: the daemon ends
+            },
+        }
+        // Whoever was heard in a way that is off now counts no longer; whoever is there says so again, and is taken in where
+        // that is wanted now.
+        identities.forget_found();
+        tracing::info!("the network is looked through anew, for its settings changed");
+    }
+}
+
+/// Writes those who were found into the configuration, where the owner wants that.
+async fn take_in(config: &Path, identities: &Identities, site: &SiteParts, mut found: mpsc::Receiver<Found>) {
+    while let Some(found) = found.recv().await {
+        tracing::info!(name = found.name, address = %found.address, "a camera announces itself");
+        if !site.settings.borrow().discovery.auto_add || is_ours(site, identities, &found).await {
+            continue;
+        }
+        let config = config.to_owned();
+        match tokio::task::spawn_blocking(move || add(&config, &found)).await {
+            Ok(Ok(Some(id))) => tracing::info!(camera = %id, "added to the configuration"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!("a camera could not be added: {error:#}"),
+            Err(error) => tracing::error!(%error, "adding a camera failed"),
+        }
     }
 }
 

@@ -88,6 +88,11 @@ impl Identities {
         news
     }
 
+    /// From now on everybody is news again.
+    pub(crate) fn forget_found(&self) {
+        *lock(&self.catalogue) = Catalogue::default();
+    }
+
     /// Everybody who announces itself.
     pub(crate) fn found(&self) -> Vec<Found> {
         lock(&self.catalogue).list().cloned().collect()

@@ -65,8 +65,8 @@ impl HouseKeeper {
     /// The streams of what the owner wants to see, and what it could be called.
     async fn streams(&self, wish: &Wish, credentials: Option<&Credentials>) -> Result<trial::Streams, String> {
         if wish.key.is_empty() {
-            let main: CameraUrl =
-                wish.url.parse().map_err(|error: config::settings::CameraUrlError| error.to_string())?;
+            let not_one = |error: config::settings::CameraUrlError| crate::web::sentence(&error.to_string());
+            let main: CameraUrl = wish.url.parse().map_err(not_one)?;
             let literal = main.host().trim_matches(['[', ']']).parse();
             if literal.is_ok_and(|address| !in_household(address)) {
                 return Err(format!("{} is not an address of this household.", main.host()));

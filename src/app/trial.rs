@@ -22,8 +22,10 @@ use crate::units::{CameraId, Clock};
 
 /// How long a camera may take to its first picture.
 const FIRST_PICTURE: Duration = Duration::from_secs(12);
-/// How long it is watched for its key frames.
-const WATCH: Duration = Duration::from_secs(5);
+/// How long it is watched for its second key frame; most cameras need a second or two.
+const WATCH: Duration = Duration::from_secs(11);
+/// How long the decoder may take for a picture.
+const STILL: Duration = Duration::from_secs(5);
 /// From this on, live pictures and clips begin noticeably late.
 const RARE_KEY_FRAMES: Duration = Duration::from_secs(4);
 /// Packets that may wait for the decoder.
@@ -84,7 +86,7 @@ impl Judge for Witness {
     }
 }
 
-/// Looks; an error is a sentence for the owner. Takes up to about twenty seconds; may be cancelled.
+/// Looks; an error is a sentence for the owner. Takes up to about half a minute; may be cancelled.
 pub(crate) async fn run(
     identities: &Arc<Identities>,
     exe: &Path,
@@ -150,7 +152,7 @@ pub(crate) async fn run(
             snapshots.send(answer).await.ok()?;
             picture.await.ok()
         };
-        let picture = tokio::time::timeout(WATCH, taken).await.ok().flatten();
+        let picture = tokio::time::timeout(STILL, taken).await.ok().flatten();
         Ok((status, picture))
     };
     let looked = tokio::select! {
