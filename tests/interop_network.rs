@@ -134,7 +134,7 @@ fn a_third_party_onvif_device_is_found_and_tells_its_streams() {
     assert!(theirs["txt"]["uuid"].as_str().is_some_and(|uuid| uuid.len() == 36), "{theirs}");
     let port = theirs["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
 
-    house.enter_recorder();
+    house::enter(&house.recorder());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let service = std::net::SocketAddr::new(DEVICE.parse().expect("an address"), port);
     let now = UtcMicros(jiff::Timestamp::now().as_microsecond());

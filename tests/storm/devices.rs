@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::house::{self, House};
-use crate::support::HEARTHWATCH;
+use crate::network::Network;
 
 /// One camera, on or off.
 pub(crate) struct Device {
@@ -34,18 +34,11 @@ impl Device {
     }
 
     /// Starts it where its network card is now; the moment when it takes connections comes out of `ready`.
-    pub(crate) fn start(&mut self, house: &House, address: &str, ready: mpsc::Sender<(usize, Instant)>) {
+    pub(crate) fn start(&mut self, network: &Network, address: SocketAddr, ready: mpsc::Sender<(usize, Instant)>) {
         let log = File::options().append(true).create(true).open(&self.log).expect("a log");
-        let mut child = house::program_in(&house.device(self.index), HEARTHWATCH)
-            .args([
-                "fake-camera",
-                "--mdns",
-                "--onvif",
-                "--with-parent",
-                "--listen",
-                &format!("{address}:554"),
-                "--file",
-            ])
+        let mut child = network
+            .device(self.index)
+            .args(["fake-camera", "--mdns", "--onvif", "--with-parent", "--listen", &address.to_string(), "--file"])
             .arg(&self.clip)
             .args(["--name", &name(self.index), "--watermark", &number(self.index).to_string()])
             .args(["--user", &name(self.index), "--password", &password(self.index)])

@@ -5,12 +5,16 @@ use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The namespaces; removed when dropped.
 pub(crate) struct House {
     prefix: String,
     devices: usize,
 }
+
+/// Built by this process so far: tests that run beside each other have each their own.
+static HOUSES: AtomicUsize = AtomicUsize::new(0);
 
 /// The recorder's own address.
 pub(crate) const RECORDER: &str = "10.77.0.1";
@@ -26,7 +30,8 @@ fn ip(arguments: &[&str]) -> Result<(), String> {
 impl House {
     /// Builds it with so many devices, all of them off; or says why that is not possible here.
     pub(crate) fn build(devices: usize) -> Result<Self, String> {
-        let house = Self { prefix: format!("hw{}", std::process::id()), devices };
+        let number = HOUSES.fetch_add(1, Ordering::Relaxed);
+        let house = Self { prefix: format!("hw{}-{number}", std::process::id()), devices };
         ip(&["netns", "add", &house.hub()])?;
         ip(&["-n", &house.hub(), "link", "add", "br0", "type", "bridge"])?;
         ip(&["-n", &house.hub(), "link", "set", "br0", "up"])?;
@@ -102,14 +107,9 @@ impl House {
         let entry = ["neigh", "replace", address, "lladdr", &mac(device), "dev", "eth0", "nud", "stale"];
         ip(&[&["-n", &self.recorder()][..], &entry].concat()).expect("an entry");
     }
-
-    /// Moves this thread into the recorder's namespace: the sockets that it opens from now on are there.
-    pub(crate) fn enter_recorder(&self) {
-        enter(&self.recorder());
-    }
 }
 
-/// Moves this thread into a namespace.
+/// Moves this thread into a namespace: the sockets that it opens from now on are there.
 pub(crate) fn enter(name: &str) {
     let file = File::open(PathBuf::from("/run/netns").join(name)).expect("the namespace");
     let kind = Some(rustix::thread::LinkNameSpaceType::Network);

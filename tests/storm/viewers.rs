@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::devices::{name, number};
-use crate::house::{self, House};
+use crate::network::Network;
 use crate::{CAMERAS, Random, pictures};
 
 /// Somebody who is signed in.
@@ -125,7 +125,7 @@ pub(crate) struct Seen {
 }
 
 impl Watching {
-    pub(crate) fn start(house: &House, origin: &str, people: People, folder: &Path) -> Self {
+    pub(crate) fn start(network: &Network, origin: &str, people: People, folder: &Path) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let shown = folder.join("shown");
         std::fs::create_dir(&shown).expect("a folder");
@@ -139,9 +139,9 @@ impl Watching {
                 stop: Arc::clone(&stop),
                 random: Random(who as u64 + 1),
             };
-            let namespace = house.recorder();
+            let door = network.door();
             std::thread::spawn(move || {
-                house::enter(&namespace);
+                door.enter();
                 looking.look()
             })
         });
