@@ -1,10 +1,13 @@
 //! What is tried with each input, by the fuzz targets and by `tests/fuzz.rs`: on a segment file as the recorder writes it, and
-//! on changes to it.
+//! on changes to it; and on what strangers on the network say.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hearthwatch::camera::discovery::{Found as Announced, Service};
+use hearthwatch::camera::onvif::{self, Message};
 use hearthwatch::camera::packet::{StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::disk::{Footage, Found, FoundKind};
 use hearthwatch::index::check;
@@ -16,6 +19,43 @@ use mp4_atom::{Avc1, Avcc, Encode as _, Visual};
 
 /// 2023-11-14T22:13:20Z.
 const START: UtcMicros = UtcMicros(1_700_000_000_000_000);
+
+/// Where strangers speak from.
+const STRANGER: [u8; 4] = [192, 168, 1, 20];
+
+/// What an mDNS announcement says, as its parser hands it on: any names and texts become plain, bounded ones, and a URL at the
+/// announced address or none.
+///
+/// # Panics
+/// Where that does not hold; that is the finding.
+pub fn mdns(name: &str, port: u16, txt: &[(String, String)]) {
+    for service in [Service::Rtsp, Service::AxisVideo, Service::Onvif] {
+        let pairs = txt.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let Some(found) = Announced::from_mdns(service, name, STRANGER.into(), port, pairs) else { continue };
+        assert!((1..=64).contains(&found.name.chars().count()));
+        assert!(found.txt.len() <= 32 && !found.name.chars().any(char::is_control));
+        for url in [found.url(), found.detect_url()].into_iter().flatten() {
+            assert_eq!(url.host(), "192.168.1.20");
+        }
+    }
+}
+
+/// WS-Discovery's messages and the answers of ONVIF devices: any bytes are read or refused, and what is read is plain, bounded,
+/// and at the address that it came from.
+///
+/// # Panics
+/// Where that does not hold; that is the finding.
+pub fn onvif(input: &[u8]) {
+    let from = IpAddr::from(STRANGER);
+    if let Ok(Message::There(there)) = onvif::read_announcement(input, from) {
+        assert!(there.len() <= 16);
+        for device in there {
+            assert!(device.name.chars().count() <= 64 && device.uuid.chars().count() <= 64);
+            assert!(!device.name.chars().any(char::is_control) && !device.uuid.chars().any(char::is_control));
+        }
+    }
+    onvif::read_answer(input, from);
+}
 
 /// The reader of segment files and the comparison with a row: any bytes, and files of our own that were changed.
 ///
