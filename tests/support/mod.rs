@@ -307,6 +307,14 @@ impl Client {
         serde_json::from_slice(&body).expect("JSON")
     }
 
+    /// Sends an empty form; the answer's status.
+    pub(crate) fn post(&self, path: &str) -> u16 {
+        let url = format!("{}{path}", self.origin);
+        let request = self.agent.post(&url).header("Cookie", &self.cookie).header("Origin", &self.origin);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        request.send_empty().expect("an answer").status().as_u16()
+    }
+
     /// The session's cookie, as `name=value`.
     pub(crate) fn cookie(&self) -> &str {
         &self.cookie
