@@ -38,5 +38,6 @@ export function codecsOf(init) {
     found.push(parts.join("."));
   }
   if (find(bytes, "mp4a") > 0) found.push("mp4a.40.2");
+  if (find(bytes, "fLaC") > 0) found.push("fLaC");
   return found.join(",");
 }

@@ -50,8 +50,20 @@ function enlarge(tile) {
   }
   theatre.showModal();
   large = new Live(video, saying, camera, "main");
+  large.onSound = showSound;
+  showSound(false, false);
+  video.muted = true;
   large.start();
   settle();
+}
+
+/** @param {boolean} has @param {boolean} hears */
+function showSound(has, hears) {
+  const button = document.getElementById("theatre-sound");
+  if (!button) return;
+  button.hidden = !has;
+  button.setAttribute("aria-pressed", String(hears));
+  button.querySelector(".icon")?.setAttribute("class", `icon icon-${hears ? "sound" : "muted"}`);
 }
 
 for (const tile of players.keys()) {
@@ -69,6 +81,7 @@ theatre?.addEventListener("close", () => {
 });
 theatre?.addEventListener("click", (event) => event.target === theatre && theatre.close());
 document.getElementById("theatre-close")?.addEventListener("click", () => theatre?.close());
+document.getElementById("theatre-sound")?.addEventListener("click", () => large?.hear(!large.hears));
 document.getElementById("theatre-full")?.addEventListener("click", () => {
   const picture = theatre?.querySelector(".picture");
   if (document.fullscreenElement) document.exitFullscreen();

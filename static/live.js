@@ -6,6 +6,7 @@ import { Pictures } from "./pictures.js";
 
 const LATEST_TOLERATED = 1.6; // seconds behind the newest picture before we hurry
 const LOST = 4; // seconds behind before we jump
+const QUIET_MS = 4000; // without anything new to play, though bytes come: the sound that it waits for does not
 const SILENCE_MS = 8000; // without a byte: the line is dead, whatever the socket says
 
 export class Live {
@@ -15,6 +16,9 @@ export class Live {
   #attempt = 0;
   #timer = 0;
   #heard = 0;
+  #end = 0;
+  #grew = 0;
+  #hears = false;
   #running = false;
 
   /**
@@ -28,6 +32,8 @@ export class Live {
     this.saying = saying;
     this.camera = camera;
     this.stream = stream;
+    /** Told whether the camera sends sound, and whether it is heard. @type {(has: boolean, hears: boolean) => void} */
+    this.onSound = () => {};
     this.wake = () => {
       if (this.#running && document.visibilityState === "visible" && Date.now() - this.#heard > SILENCE_MS) this.#connect();
     };
@@ -51,6 +57,17 @@ export class Live {
     this.#drop();
   }
 
+  get hears() {
+    return this.#hears;
+  }
+
+  /** Lets the camera be heard, or no longer. @param {boolean} hears */
+  hear(hears) {
+    this.#hears = hears;
+    this.video.muted = !hears;
+    this.#connect();
+  }
+
   /** @param {string} words */
   #say(words) {
     if (this.saying.textContent !== words) this.saying.textContent = words;
@@ -72,7 +89,7 @@ export class Live {
     if (!this.#running) return;
     if (!hasMediaSource) return this.#showPictures("This browser shows single pictures");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${this.camera}/live?stream=${this.stream}`);
+    const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${this.camera}/live?stream=${this.stream}&sound=${Number(this.#hears)}`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#heard = Date.now();
@@ -87,10 +104,12 @@ export class Live {
     };
   }
 
-  /** @param {{codecs: string, width: number, height: number}} parameters */
-  #begin({ codecs, width, height }) {
+  /** @param {{codecs: string, sound: boolean, width: number, height: number}} parameters */
+  #begin({ codecs, sound, width, height }) {
     const frame = this.video.parentElement;
     if (frame && width && height) frame.style.aspectRatio = `${Math.max(width / height, 1.2)}`;
+    if (!canPlay(codecs) && codecs.includes(",")) return this.hear(false); // its pictures, at least
+    this.onSound(sound, sound && this.#hears);
     if (!canPlay(codecs)) {
       if (this.stream === "main" && codecs.startsWith("hvc1")) {
         this.stream = "sub"; // the small stream is often coded more simply
@@ -105,6 +124,7 @@ export class Live {
     });
     feed.keep = 8;
     this.#feed = feed;
+    this.#grew = Date.now();
     feed.use(codecs);
   }
 
@@ -135,6 +155,8 @@ export class Live {
     if (document.visibilityState !== "visible") return;
     const range = this.#feed?.ranges().at(-1);
     if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again("No picture arrives, trying again…");
+    if (this.#end !== (range?.[1] ?? 0)) [this.#end, this.#grew] = [range?.[1] ?? 0, Date.now()];
+    if (this.#hears && this.#feed && Date.now() - this.#grew > QUIET_MS) return this.hear(false);
     if (!range) return;
     const { video } = this;
     const [start, end] = range;

@@ -4,9 +4,16 @@
 /** The constructor, or nothing on a browser that has neither. @type {typeof MediaSource | undefined} */
 const Source = /** @type {any} */ (globalThis).ManagedMediaSource ?? globalThis.MediaSource;
 
+/** The codecs as this browser wants them written; empty if it cannot decode them. FLAC is registered as fLaC, but not
+ * everybody knows it by that. @param {string} codecs */
+export function playable(codecs) {
+  const writings = [codecs, codecs.replace("fLaC", "flac")];
+  return writings.find((each) => Source?.isTypeSupported(`video/mp4; codecs="${each}"`)) ?? "";
+}
+
 /** Whether this browser can decode that, fed by us. @param {string} codecs */
 export function canPlay(codecs) {
-  return Boolean(Source?.isTypeSupported(`video/mp4; codecs="${codecs}"`));
+  return playable(codecs) !== "";
 }
 
 /** One element fed with fragments: a queue in front of one source buffer. */
@@ -34,7 +41,7 @@ export class Feed {
   async use(codecs) {
     await this.opened;
     if (this.#closed || this.#source.readyState !== "open") return;
-    const type = `video/mp4; codecs="${codecs}"`;
+    const type = `video/mp4; codecs="${playable(codecs)}"`;
     try {
       if (this.#buffer) {
         this.#buffer.changeType(type);

@@ -4,7 +4,7 @@
 // The element's own time is the time on the wall minus `#base`, so that gaps are gaps and every frame knows its moment.
 
 import { codecsOf } from "./codecs.js";
-import { canPlay, hasMediaSource } from "./media.js";
+import { hasMediaSource, playable } from "./media.js";
 import { parse } from "./playlist.js";
 
 const WINDOW = 900; // seconds of one playlist
@@ -201,8 +201,9 @@ export class Playback {
     if (piece.init !== this.#init) {
       const init = await (this.#inits.get(piece.init) ?? this.#get(piece.init, signal));
       this.#inits.set(piece.init, Promise.resolve(init));
-      const codecs = codecsOf(init);
-      if (!canPlay(codecs)) throw new Trouble(`This browser cannot play ${codecs || "this footage"}.`);
+      const said = codecsOf(init);
+      const codecs = playable(said);
+      if (!codecs) throw new Trouble(`This browser cannot play ${said || "this footage"}.`);
       if (!this.#buffer) {
         this.#buffer = source.addSourceBuffer(`video/mp4; codecs="${codecs}"`);
       } else if (codecs !== this.#codecs) {

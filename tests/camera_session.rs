@@ -200,11 +200,30 @@ async fn sound_that_can_be_filed_comes_along_after_the_first_key_frame() {
 }
 
 #[tokio::test]
+async fn telephone_sound_comes_along_in_a_form_that_browsers_play() {
+    for sound in ["pcmu", "pcma"] {
+        let mount = format!("/main=h264:live:320x240@15+{sound}");
+        let Some(mut camera) = Camera::start(&["--mount", &mount, "--frames", "45"]) else { return };
+        let packets = all_of(&mut camera, |target| target, 45).await;
+        let (pictures, sound): (Vec<_>, Vec<_>) = packets.into_iter().partition(|packet| packet.track == Track::Video);
+        assert_complete(&pictures, 45, 6000, VideoCodec::H264);
+        let parameters = sound[0].parameters.audio.as_ref().expect("sound");
+        assert_eq!((parameters.sample_rate, parameters.packet_samples, &*parameters.rfc6381), (8000, 1024, "fLaC"));
+        assert_eq!(&parameters.sample_entry[4..8], b"fLaC");
+        assert!(sound.windows(2).all(|pair| pair[1].pts.ticks - pair[0].pts.ticks == 1024), "one behind the other");
+        assert!(sound.iter().all(|packet| packet.data.starts_with(&[0xff, 0xf8])), "FLAC frames");
+        let seconds = |packet: &Packet| Duration::from_micros(packet.pts.as_micros().unsigned_abs()).as_secs_f64();
+        assert!((seconds(&sound[0]) - seconds(&pictures[0])).abs() < 0.5, "both tracks have one zero");
+        assert!((15..=30).contains(&sound.len()), "{} packets of 128 ms in 3 s", sound.len());
+    }
+}
+
+#[tokio::test]
 async fn sound_that_cannot_be_filed_or_is_not_wanted_is_left_out() {
-    for sound in ["pcmu", "aac"] {
+    for sound in ["l16", "aac", "pcmu"] {
         let mount = format!("/main=h264:live:320x240@15+{sound}");
         let Some(mut camera) = Camera::start(&["--mount", &mount, "--frames", "15"]) else { return };
-        let packets = all_of(&mut camera, |target| Target { audio: sound == "pcmu", ..target }, 15).await;
+        let packets = all_of(&mut camera, |target| Target { audio: sound == "l16", ..target }, 15).await;
         assert_complete(&packets, 15, 6000, VideoCodec::H264);
         assert_eq!(packets[0].parameters.audio, None);
     }

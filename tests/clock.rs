@@ -166,3 +166,75 @@ fn a_clock_that_leaps_costs_nothing_and_overlaps_nothing() {
     let output = Command::new(HEARTHWATCH).arg("check").arg("--config").arg(daemon.config()).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// A machine that boots in 1970 and whose recorder is started again before the clock is set; then it is set while that runs, or
+/// before a third start. What the first life recorded lies by its true time in the end, like all that came after.
+#[test]
+fn what_lives_before_the_clock_was_set_recorded_is_put_right_as_well() {
+    if !have("cc") {
+        println!("skipped: there is no C compiler to make a library that sets one process's clock");
+        return;
+    }
+    for is_set_while_it_runs in [true, false] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let shim = make_shim(folder.path());
+        let file = folder.path().join("offset");
+        std::fs::write(&file, [0; 8]).expect("written");
+        let offset = Offset(std::fs::OpenOptions::new().write(true).open(&file).expect("opens"));
+        let clock = Clock::system();
+        let camera = FakeCamera::start(&["--size", "320x180", "--fps", "10", "--scene", "empty"]);
+        let environment = [("LD_PRELOAD", &shim), ("CLOCK_OFFSET", &file)]
+            .map(|(name, path)| (name.to_owned(), path.display().to_string()));
+        let cameras = format!("[cameras.porch]\nurl = \"{}\"\n[cameras.porch.motion]\nenabled = false\n", camera.url);
+        offset.set(1000 - clock.now().0 / 1_000_000);
+        let began = clock.now();
+        let mut daemon = Daemon::start_among(environment.into(), "segment_seconds = 5\n", &cameras);
+        let count = |daemon: &Daemon, at_least: usize| {
+            within(Duration::from_secs(60), "so many files are closed", || {
+                (rows(daemon).0.len() >= at_least).then_some(())
+            });
+        };
+        count(&daemon, 2);
+        daemon.kill();
+        // For a while nothing runs, so that what was guessed shows whether it knows of that.
+        let off = clock.now().plus(Duration::from_secs(6));
+        within(Duration::from_secs(20), "a while", || (clock.now() > off).then_some(()));
+        daemon.start_again();
+        daemon.serves();
+        let known = rows(&daemon).0.len();
+        count(&daemon, known + 2);
+        if is_set_while_it_runs {
+            offset.set(0);
+        } else {
+            daemon.end();
+            offset.set(0);
+            daemon.start_again();
+            daemon.serves();
+        }
+        let known = rows(&daemon).0.len();
+        count(&daemon, known + 2);
+        daemon.end();
+        let ended = clock.now();
+
+        let (segments, gaps) = rows(&daemon);
+        println!("{} segments, gaps {gaps:?}", segments.len());
+        let whole = UtcSpan::new(segments[0].span.start(), segments[segments.len() - 1].span.end()).expect("in order");
+        let late = whole.start().offset_from(began);
+        assert!((0..20_000_000).contains(&late), "the first life began at {began}, and its footage at {whole:?}");
+        assert!(ended.offset_from(whole.end()).abs() < 3_000_000, "ended at {ended}: {whole:?}");
+        for pair in segments.windows(2) {
+            let twice = pair[0].span.end().since(pair[1].span.start());
+            assert!(twice < Duration::from_millis(20), "{pair:?} overlap");
+        }
+        let told = segments.iter().map(|segment| segment.span).chain(gaps.iter().map(|gap| gap.span));
+        for untold in uncovered(whole, told) {
+            assert!(untold.length() < Duration::from_millis(150), "{untold:?} is neither recorded nor listed");
+        }
+        let longest = gaps.iter().map(|gap| gap.span.length()).max().expect("it was off");
+        assert!((Duration::from_secs(6)..Duration::from_secs(20)).contains(&longest), "{gaps:?}");
+        assert!(gaps.iter().all(|gap| gap.cause == GapCause::Restart), "{gaps:?}");
+        let output =
+            Command::new(HEARTHWATCH).arg("check").arg("--config").arg(daemon.config()).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use hearthwatch::index::check::uncovered;
 use hearthwatch::index::{Readers, gaps, segments};
+use hearthwatch::record::segment::{Gap, GapCause};
 use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, within};
 
@@ -48,6 +49,13 @@ fn times(storage: &Path, camera: &str) -> (Vec<UtcSpan>, Vec<UtcSpan>) {
         .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
     let Ok((rows, gaps)) = asked else { return (vec![], vec![]) };
     (rows.iter().map(|row| row.span).collect(), gaps.iter().map(|gap| gap.span).collect())
+}
+
+fn gaps_of(storage: &Path, camera: &str) -> Vec<Gap> {
+    let camera: CameraId = camera.parse().expect("an id");
+    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
+    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("the index opens");
+    readers.read_blocking(|conn| gaps::between(conn, &camera, ever)).expect("the index answers")
 }
 
 fn recorded(storage: &Path, camera: &str, at_least: usize) -> Vec<UtcSpan> {
@@ -131,6 +139,29 @@ fn a_change_of_one_camera_costs_the_others_no_second() {
     assert_whole(&storage, "porch");
     let (_, missing) = times(&storage, "porch");
     assert_eq!(missing, []);
+}
+
+#[test]
+fn a_pause_lasts_until_the_first_picture_after_it() {
+    let (_cameras, config) = cameras(&["porch"]);
+    let daemon = Daemon::start_with("segment_seconds = 5", &config);
+    let storage = daemon.storage();
+    recorded(&storage, "porch", 1);
+    let client = Client::by_password(&daemon.origin, &daemon.owner());
+    assert_eq!(client.post("/cameras/porch/pause", "").0, 303);
+    let state = |state: &str| {
+        within(PATIENCE, state, || (client.json("/api/cameras")[0]["state"] == *state).then_some(()));
+    };
+    state("paused");
+    let before = times(&storage, "porch").0.len();
+    assert_eq!(client.post("/cameras/porch/resume", "").0, 303);
+    let spans = recorded(&storage, "porch", before + 2);
+    let listed = gaps_of(&storage, "porch");
+    assert!(listed.iter().all(|gap| gap.cause == GapCause::Paused), "{listed:?}");
+    let whole = UtcSpan::new(spans[0].start(), spans[spans.len() - 1].end()).expect("in order");
+    for untold in uncovered(whole, spans.into_iter().chain(listed.iter().map(|gap| gap.span))) {
+        assert!(untold.length() < NOTHING, "{untold:?} is neither recorded nor listed: {listed:?}");
+    }
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn film(size: &str, seconds: u32, encoder: &str, sound: bool) -> Vec<Packet> {
         },
         audio: file.audio.as_ref().map(|audio| AudioParameters {
             rfc6381: "mp4a.40.2".to_owned(),
+            packet_samples: 1024,
             sample_rate: audio.timescale,
             sample_entry: audio.sample_entry.clone(),
         }),

@@ -95,9 +95,16 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let mut to_recorder = None;
     if camera.record != RecordMode::Off {
         let (began, why_not) = shared.began;
-        // What ended within this life ended for a change of the settings, or because a part of it died.
-        let why = |until: UtcMicros| if until <= began { why_not } else { GapCause::Restart };
-        let recorded_until = recorded_until(shared, id).await.map(|until| (until, why(until)));
+        let recorded_until = recorded_until(shared, id).await.map(|(until, listed)| {
+            let why = match listed {
+                _ if until <= began => why_not,
+                // Somebody's wish was that there be nothing; it takes a moment until there is something again.
+                Some(GapCause::Paused) => GapCause::Paused,
+                // What ended within this life ended for a change of the settings, or because a part of it died.
+                _ => GapCause::Restart,
+            };
+            (until, why)
+        });
         let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
         let (sender, packets) = record::queue::queue(&shared.budget);
         match start_recorder(shared, id, settings, packets) {
@@ -201,19 +208,21 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     }
 }
 
-/// Up to where the camera's time is recorded or listed as missing, so that the time since then is listed; unknown if the
-/// index does not answer.
+/// Up to where the camera's time is recorded or listed as missing, so that the time since then is listed, and the cause if it is
+/// listed; unknown if the index does not answer.
 ///
 /// A segment of this life may still wait for its row: after a change of the settings the newest one usually does.
-async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<UtcMicros> {
-    let waiting = shared.site.open.of(id).into_iter().map(|segment| segment.span.end()).max();
+async fn recorded_until(shared: &Shared, id: &CameraId) -> Option<(UtcMicros, Option<GapCause>)> {
+    let waiting = shared.site.open.of(id).into_iter().map(|segment| (segment.span.end(), None));
+    let waiting = waiting.max_by_key(|(end, _)| *end);
     let camera = id.clone();
     let newest = shared.site.readers.read(move |conn| {
-        let segment = segments::newest(conn, &camera)?.map(|segment| segment.span.end());
-        Ok(segment.max(gaps::newest(conn, &camera)?.map(|gap| gap.span.end())))
+        let segment = segments::newest(conn, &camera)?.map(|segment| (segment.span.end(), None));
+        let gap = gaps::newest(conn, &camera)?.map(|gap| (gap.span.end(), Some(gap.cause)));
+        Ok(segment.into_iter().chain(gap).max_by_key(|(end, _)| *end))
     });
     match newest.await {
-        Ok(newest) => newest.max(waiting),
+        Ok(newest) => newest.into_iter().chain(waiting).max_by_key(|(end, _)| *end),
         Err(error) => {
             tracing::warn!(%error, "it is not known until when this camera was recorded");
             waiting

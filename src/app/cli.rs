@@ -97,6 +97,9 @@ pub(crate) struct FakeCamera {
     /// How it codes what it draws: h264 or h265
     #[arg(long, default_value = "h264")]
     pub(crate) codec: fake_camera::Codec,
+    /// Send a tone, too: pcma or pcmu (G.711)
+    #[arg(long, value_name = "CODEC")]
+    pub(crate) audio: Option<fake_camera::SoundCodec>,
     /// The number painted into the picture for machines to read
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) watermark: u16,
@@ -246,6 +249,7 @@ impl From<FakeCamera> for fake_camera::Options {
             scene: typed.scene,
             file: typed.file,
             codec: typed.codec,
+            audio: typed.audio,
             watermark: typed.watermark,
             credentials,
             mdns: typed.mdns,

@@ -2,13 +2,20 @@
 
 use std::io;
 
+use crate::app::guessed_time;
 use crate::index::{self, clock_set, segments};
 use crate::record::moved;
 use crate::record::segment::{ClockSet, ClosedSegment};
 use crate::web::SiteParts;
 
-/// Moves footage, gaps and events. A file that can't be moved stays where it is, and its row with it.
+/// Moves what this life told of the camera, and with the first one what lives before told of all.
 pub(crate) async fn put_right(site: &SiteParts, set: &ClockSet) -> Result<(), index::WriteError> {
+    guessed_time::settle(site, set.span.start(), set.by_us).await?;
+    move_told(site, set).await
+}
+
+/// Moves footage, gaps and events. A file that can't be moved stays where it is, and its row with it.
+pub(crate) async fn move_told(site: &SiteParts, set: &ClockSet) -> Result<(), index::WriteError> {
     let of = set.clone();
     let rows = site.writer.write(move |tx| segments::between(tx, &of.camera, of.span)).await?;
     for segment in clock_set::in_order(set, rows) {

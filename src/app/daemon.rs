@@ -16,7 +16,7 @@ use crate::app::household::Household;
 use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
 use crate::app::keeper::HouseKeeper;
-use crate::app::{Failure, clock_set, discovery, follow, pauses, retention, serve, storage, task};
+use crate::app::{Failure, clock_set, discovery, follow, guessed_time, pauses, retention, serve, storage, task};
 use crate::camera::identity::Pins;
 use crate::config;
 use crate::config::changes::Changes;
@@ -279,6 +279,7 @@ async fn open(settings: Settings, config: &Path, footage: Footage, clock: &Clock
         over_tls,
         pauses: PauseSwitch::default(),
     };
+    guessed_time::begin(&site).await?;
     Ok(Opened { site, writer_thread, settings_sender, identities, to_save, why_not })
 }
 

@@ -12,6 +12,7 @@ mod daemon;
 mod demo;
 mod discovery;
 mod follow;
+mod guessed_time;
 mod household;
 mod identities;
 mod index_feed;

@@ -7,4 +7,5 @@ pub mod identity;
 pub mod onvif;
 pub mod packet;
 pub mod session;
+mod sound;
 pub mod status;

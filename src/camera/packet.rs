@@ -41,7 +41,9 @@ pub struct AudioParameters {
     pub rfc6381: String,
     /// Samples a second, and the rate of the track's [`MediaTicks`].
     pub sample_rate: u32,
-    /// A whole ISO BMFF sample entry box (`mp4a`), header included. Tracks that have none are not recorded.
+    /// Samples in each packet.
+    pub packet_samples: u32,
+    /// A whole ISO BMFF sample entry box (`mp4a`, `fLaC`), header included. Tracks that have none are not recorded.
     pub sample_entry: Bytes,
 }
 

@@ -23,7 +23,7 @@ pub use event_picture::EventPicture;
 pub use footage::{Footage, Found, FoundKind, Space};
 pub use gallery::Gallery;
 pub use layout::{camera_and_day, picture_path};
-pub use machine::boot_id;
+pub use machine::{boot_id, since_boot};
 pub use part::{PartError, PartFile};
 pub use presence::Gone;
 pub use seen::Seen;

@@ -19,8 +19,9 @@ use super::digest::{self, Verdict};
 use super::fault;
 use super::request::{self, Parsed, Request, RequestError, Response};
 use super::rtp::{self, Packetizer};
-use super::sdp::{Description, TRACK};
+use super::sdp::{Description, SOUND_TRACK, TRACK};
 use super::session::{Player, Session};
+use super::sound::Voice;
 use super::stream::Stream;
 use super::transport::{Asked, Transport, UdpPair, choose};
 
@@ -37,6 +38,9 @@ const PARAMETERS_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the `Session` header promises: silent UDP clients are dropped after it.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two looks at what was heard.
+const SOUND_PERIOD: Duration = Duration::from_millis(20);
 
 /// Between two sender reports.
 const REPORT_PERIOD: Duration = Duration::from_secs(5);
@@ -61,6 +65,7 @@ pub(crate) enum ConnectionError {
 enum Happening {
     Read(usize),
     Picture(Result<Arc<super::nal::AccessUnit>, RecvError>),
+    SoundDue,
     Heard,
     ReportDue,
     Fault(fault::Event),
@@ -77,6 +82,7 @@ pub(crate) struct Connection {
     in_clear_text: Option<bool>,
     session: Option<Session>,
     reports: Interval,
+    sounds: Interval,
 }
 
 impl Connection {
@@ -84,6 +90,8 @@ impl Connection {
         socket.set_nodelay(true)?;
         let mut reports = tokio::time::interval(REPORT_PERIOD);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sounds = tokio::time::interval(SOUND_PERIOD);
+        sounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             camera,
             local: socket.local_addr()?,
@@ -94,6 +102,7 @@ impl Connection {
             in_clear_text: None,
             session: None,
             reports,
+            sounds,
         })
     }
 
@@ -112,7 +121,7 @@ impl Connection {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Happening::Read(0),
                     read => Happening::Read(read?),
                 },
-                happening = session_happening(self.session.as_mut(), &mut self.reports) => happening,
+                happening = session_happening(self.session.as_mut(), &mut self.reports, &mut self.sounds) => happening,
                 event = fault_happening(event, self.camera.main.elapsed()) => {
                     now = event.0;
                     Happening::Fault(event.1)
@@ -124,6 +133,7 @@ impl Connection {
                 Happening::Picture(Ok(unit)) => self.send_picture(&unit).await?,
                 Happening::Picture(Err(RecvError::Lagged(missed))) => return Err(ConnectionError::Slow(missed)),
                 Happening::Picture(Err(RecvError::Closed)) => return Err(ConnectionError::StreamEnded),
+                Happening::SoundDue => self.send_sound().await?,
                 Happening::Heard => self.heard(),
                 Happening::ReportDue => self.report().await?,
                 Happening::Fault(fault::Event::StrayAnswer) => self.answer_nothing().await?,
@@ -231,6 +241,7 @@ impl Connection {
             address: self.local.ip(),
             parameters: &parameters,
             fps: stream.fps(),
+            sound: self.camera.sound,
         };
         Response::ok()
             .with("Content-Base", format!("{}/", base_of(&request.uri)))
@@ -239,7 +250,9 @@ impl Connection {
 
     async fn setup(&mut self, request: &Request) -> Response {
         let path = request.path();
-        let path = path.strip_suffix(TRACK).map_or(path, |path| path.trim_end_matches('/'));
+        let sound = self.camera.sound.filter(|_| path.ends_with(SOUND_TRACK));
+        let track = if sound.is_some() { SOUND_TRACK } else { TRACK };
+        let path = path.strip_suffix(track).map_or(path, |path| path.trim_end_matches('/'));
         let Some(stream) = self.stream(path) else { return not_found() };
         if let Some(session) = &self.session {
             if session.player.is_some() {
@@ -254,7 +267,7 @@ impl Connection {
         let transport = match request.header("Transport").and_then(choose) {
             None => return Response::of(461, "Unsupported Transport"),
             Some(Asked::Interleaved(channels)) => {
-                let (rtp, rtcp) = channels.unwrap_or((0, 1));
+                let (rtp, rtcp) = channels.unwrap_or(if sound.is_some() { (2, 3) } else { (0, 1) });
                 Transport::Interleaved { rtp, rtcp }
             }
             Some(Asked::Udp(rtp, rtcp)) => match UdpPair::bind(self.local.ip(), self.peer.ip(), (rtp, rtcp)).await {
@@ -262,6 +275,18 @@ impl Connection {
                 Err(_) => return Response::of(500, "Internal Server Error"),
             },
         };
+        if let Some(codec) = sound {
+            // The pictures are set up first, as every client does.
+            let Some(session) = &mut self.session else {
+                return Response::of(455, "Method Not Valid in This State");
+            };
+            let voice = Voice::new(codec, super::random());
+            let response = Response::ok()
+                .with("Session", format!("{};timeout={}", session.id, SESSION_TIMEOUT.as_secs()))
+                .with("Transport", transport.header(voice.sender().ssrc()));
+            session.sound = Some((voice, transport));
+            return response;
+        }
         let now = self.camera.clock.monotonic();
         let session = Session::new(stream, transport, now);
         let response = Response::ok()
@@ -287,13 +312,15 @@ impl Connection {
             self.reports.reset_immediately();
         }
         let Some(player) = &session.player else { return session_not_found() };
-        let url = format!("{}/{TRACK}", track_base(&request.uri));
-        let sequence = player.packetizer.next_sequence();
-        let time = player.packetizer.timestamp(self.camera.faults.sent_as(session.stream.media_now()));
-        Response::ok()
-            .with("Session", session.id.clone())
-            .with("Range", "npt=now-")
-            .with("RTP-Info", format!("url={url};seq={sequence};rtptime={time}"))
+        let base = track_base(&request.uri);
+        let now = self.camera.faults.sent_as(session.stream.media_now());
+        let (sequence, time) = (player.packetizer.sender().next_sequence(), player.packetizer.sender().timestamp(now));
+        let mut tracks = format!("url={base}/{TRACK};seq={sequence};rtptime={time}");
+        if let Some((voice, _)) = &session.sound {
+            let (sequence, time) = (voice.sender().next_sequence(), voice.timestamp(now));
+            tracks = format!("{tracks},url={base}/{SOUND_TRACK};seq={sequence};rtptime={time}");
+        }
+        Response::ok().with("Session", session.id.clone()).with("Range", "npt=now-").with("RTP-Info", tracks)
     }
 
     fn keep_alive(&mut self, request: &Request) -> Response {
@@ -330,24 +357,24 @@ impl Connection {
                 *byte = player.chance().to_be_bytes()[0];
             }
         }
-        match transport {
-            Transport::Interleaved { rtp, .. } => {
-                let mut bytes = Vec::new();
-                for packet in packets {
-                    put_frame(&mut bytes, *rtp, &packet);
-                }
-                self.write(&bytes).await
-            }
-            Transport::Udp(pair) => {
-                for packet in packets {
-                    if !faults.loses(player.chance()) {
-                        // A datagram that the kernel does not take is a datagram lost.
-                        let _ = pair.rtp.send_to(&packet, pair.rtp_to).await;
-                    }
-                }
-                Ok(())
-            }
+        let bytes = send_packets(packets, transport, || faults.loses(player.chance())).await;
+        self.write(&bytes).await
+    }
+
+    /// What was heard since the last time.
+    async fn send_sound(&mut self) -> Result<(), ConnectionError> {
+        let faults = &self.camera.faults;
+        let Some(Session { player: Some(player), sound: Some((voice, transport)), stream, .. }) = &mut self.session
+        else {
+            return Ok(());
+        };
+        let now = stream.elapsed();
+        let packets = voice.due(now, |ticks| faults.sent_as(ticks));
+        if faults.stalls(now) || !player.has_begun() {
+            return Ok(());
         }
+        let bytes = send_packets(packets, transport, || faults.loses(player.chance())).await;
+        self.write(&bytes).await
     }
 
     async fn report(&mut self) -> Result<(), ConnectionError> {
@@ -356,22 +383,22 @@ impl Connection {
         let Some(player) = session.player.as_ref().filter(|_| !self.camera.faults.is_rtcp_silent()) else {
             return Ok(());
         };
-        let (utc, media) = (self.camera.clock.now(), session.stream.media_now());
-        let report = player.packetizer.sender_report(utc, self.camera.faults.sent_as(media), &self.camera.realm);
-        match &session.transport {
-            Transport::Interleaved { rtcp, .. } => {
-                let mut bytes = Vec::new();
-                put_frame(&mut bytes, *rtcp, &report);
-                self.write(&bytes).await
-            }
-            Transport::Udp(pair) => {
-                if now.since(session.heard) > SESSION_TIMEOUT {
-                    return Err(ConnectionError::Silent);
-                }
-                let _ = pair.rtcp.send_to(&report, pair.rtcp_to).await;
-                Ok(())
+        let utc = self.camera.clock.now();
+        let (media, name) = (self.camera.faults.sent_as(session.stream.media_now()), &self.camera.realm);
+        let pictures = player.packetizer.sender();
+        let mut reports = vec![(pictures.report(utc, pictures.timestamp(media), name), &session.transport)];
+        if let Some((voice, transport)) = &session.sound {
+            reports.push((voice.sender().report(utc, voice.timestamp(media), name), transport));
+        }
+        let mut bytes = Vec::new();
+        for (report, transport) in reports {
+            match transport {
+                Transport::Interleaved { rtcp, .. } => put_frame(&mut bytes, *rtcp, &report),
+                Transport::Udp(_) if now.since(session.heard) > SESSION_TIMEOUT => return Err(ConnectionError::Silent),
+                Transport::Udp(pair) => drop(pair.rtcp.send_to(&report, pair.rtcp_to).await),
             }
         }
+        self.write(&bytes).await
     }
 
     fn heard(&mut self) {
@@ -389,14 +416,17 @@ impl Connection {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let written = tokio::time::timeout(WRITE_LIMIT, self.socket.write_all(bytes)).await;
         Ok(written.map_err(|_| ConnectionError::Stuck)??)
     }
 }
 
 /// The next thing that concerns the session; never, if nothing plays. May be cancelled.
-async fn session_happening(session: Option<&mut Session>, reports: &mut Interval) -> Happening {
-    let Some(Session { player: Some(player), transport, .. }) = session else { return pending().await };
+async fn session_happening(session: Option<&mut Session>, reports: &mut Interval, sounds: &mut Interval) -> Happening {
+    let Some(Session { player: Some(player), transport, sound, .. }) = session else { return pending().await };
     let receiver_report = async {
         match transport {
             Transport::Interleaved { .. } => pending().await,
@@ -413,6 +443,7 @@ async fn session_happening(session: Option<&mut Session>, reports: &mut Interval
         picture = player.pictures.recv() => Happening::Picture(picture),
         () = receiver_report => Happening::Heard,
         _ = reports.tick() => Happening::ReportDue,
+        _ = sounds.tick(), if sound.is_some() => Happening::SoundDue,
     }
 }
 
@@ -421,6 +452,20 @@ async fn fault_happening(event: Option<(Duration, fault::Event)>, now: Duration)
     let Some(event) = event else { return pending().await };
     tokio::time::sleep(event.0.saturating_sub(now)).await;
     event
+}
+
+/// Sends datagrams, but those that are lost on the way; gives back what is to be written into the connection instead.
+async fn send_packets(packets: Vec<Vec<u8>>, transport: &Transport, mut loses: impl FnMut() -> bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for packet in packets {
+        match transport {
+            Transport::Interleaved { rtp, .. } => put_frame(&mut bytes, *rtp, &packet),
+            // A datagram that the kernel does not take is a datagram lost.
+            Transport::Udp(pair) if !loses() => drop(pair.rtp.send_to(&packet, pair.rtp_to).await),
+            Transport::Udp(_) => {}
+        }
+    }
+    bytes
 }
 
 /// An interleaved frame (RFC 2326, 10.12).

@@ -1,4 +1,4 @@
-//! A simulated camera: RTSP with digest authentication, H.264 or H.265 over TCP and UDP, mDNS.
+//! A simulated camera: RTSP with digest authentication, H.264 or H.265 and G.711 over TCP and UDP, mDNS.
 //!
 //! It draws its own scene, or loops a file. What it shows carries the time, the camera's name and a number that programs
 //! read ([`watermark`]), so that a test knows from which camera, and from when, any picture is. The scene knows at which
@@ -22,6 +22,7 @@ mod scene;
 mod scenery;
 mod sdp;
 mod session;
+mod sound;
 mod stream;
 mod texture;
 mod transport;
@@ -50,6 +51,7 @@ pub use looped::LoopError;
 pub use nal::{Codec, ParseCodecError};
 pub use picture::{Area, Colour, Picture, Plane};
 pub use scene::{Drawing, ParseSceneError, Scene, Walk, walks};
+pub use sound::{ParseSoundError, RATE as SOUND_RATE, SoundCodec};
 
 use connection::Connection;
 use encoder::Coding;
@@ -71,6 +73,8 @@ pub struct Options {
     pub file: Option<PathBuf>,
     /// How the scene is coded.
     pub codec: Codec,
+    /// How it codes what it hears; it is deaf, if `None`.
+    pub audio: Option<SoundCodec>,
     /// The number in its pictures; also chooses what it looks at and when somebody walks.
     pub watermark: u16,
     /// Who may watch; everybody, if `None`.
@@ -96,6 +100,7 @@ impl Default for Options {
             scene: Scene::Walker,
             file: None,
             codec: Codec::H264,
+            audio: None,
             watermark: 0,
             credentials: None,
             mdns: false,
@@ -193,6 +198,7 @@ struct Camera {
     asked: AtomicUsize,
     main: Arc<Stream>,
     sub: Arc<Stream>,
+    sound: Option<SoundCodec>,
     faults: Faults,
     clock: Clock,
 }
@@ -315,6 +321,7 @@ pub async fn run(
         main: Arc::clone(&main),
         sub: Arc::clone(&sub),
         identity,
+        sound: options.audio,
         faults: options.faults.clone(),
         clock,
     });

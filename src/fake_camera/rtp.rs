@@ -1,4 +1,4 @@
-//! RTP and RTCP packets: pictures cut to size (RFC 6184, RFC 7798), sender reports (RFC 3550). Pure.
+//! RTP and RTCP packets: pictures cut to size (RFC 6184, RFC 7798), sound as it is, sender reports (RFC 3550). Pure.
 
 use bytes::Bytes;
 
@@ -20,10 +20,10 @@ const FU_A: u8 = 0x1c;
 /// The type of an H.265 fragment.
 const FU: u8 = 0x31;
 
-/// Cuts the pictures of one session into RTP packets, and counts them for the reports.
+/// One source of RTP packets, which counts them for the reports.
 #[derive(Debug, Clone)]
-pub(crate) struct Packetizer {
-    codec: Codec,
+pub(crate) struct Sender {
+    payload_type: u8,
     ssrc: u32,
     sequence: u16,
     /// Added to each presentation time.
@@ -32,23 +32,18 @@ pub(crate) struct Packetizer {
     octets: u32,
 }
 
-impl Packetizer {
+impl Sender {
     /// `random` becomes the first sequence number, the timestamp offset and the source id.
-    pub(crate) fn new(codec: Codec, random: [u8; 10]) -> Self {
+    pub(crate) fn new(payload_type: u8, random: [u8; 10]) -> Self {
         let word = |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
         Self {
-            codec,
+            payload_type,
             ssrc: word(0),
             timestamp_offset: word(4),
             sequence: u16::from_be_bytes([random[8], random[9]]),
             packets: 0,
             octets: 0,
         }
-    }
-
-    /// Exchanges what is added to presentation times.
-    pub(crate) fn with_timestamp_offset(self, timestamp_offset: u32) -> Self {
-        Self { timestamp_offset, ..self }
     }
 
     pub(crate) fn ssrc(&self) -> u32 {
@@ -60,44 +55,27 @@ impl Packetizer {
         self.sequence
     }
 
-    /// The RTP timestamp of a moment on the media clock (90 kHz); wraps.
+    /// The RTP timestamp of a moment on the media clock; wraps.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "RTP timestamps wrap at 32 bits")]
     pub(crate) fn timestamp(&self, media: i64) -> u32 {
         (media as u32).wrapping_add(self.timestamp_offset)
     }
 
-    /// Calls `send` with each packet of one picture, in order; the last one carries the marker. `pts` as it is to be sent.
-    pub(crate) fn packetize(&mut self, unit: &AccessUnit, pts: i64, mut send: impl FnMut(&[u8])) {
-        let timestamp = self.timestamp(pts);
-        let mut packet = Vec::with_capacity(MAX_PACKET);
-        for (index, nal) in unit.nals.iter().enumerate() {
-            let is_last_nal = index + 1 == unit.nals.len();
-            if HEADER + nal.len() <= MAX_PACKET {
-                self.begin(&mut packet, is_last_nal, timestamp);
-                packet.extend_from_slice(nal);
-                self.finish(&packet, &mut send);
-                continue;
-            }
-            let (indicator, header, body) = fragment_headers(self.codec, nal);
-            let room = MAX_PACKET - HEADER - indicator.len() - 1;
-            let count = body.len().div_ceil(room);
-            for (part, chunk) in body.chunks(room).enumerate() {
-                let is_last = part + 1 == count;
-                self.begin(&mut packet, is_last && is_last_nal, timestamp);
-                packet.extend_from_slice(indicator.as_slice());
-                packet.push(header | u8::from(part == 0) << 7 | u8::from(is_last) << 6);
-                packet.extend_from_slice(chunk);
-                self.finish(&packet, &mut send);
-            }
-        }
+    /// A packet of which nothing else is told than what it carries.
+    pub(crate) fn packet(&mut self, pts: i64, payload: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::with_capacity(HEADER + payload.len());
+        self.begin(&mut packet, false, self.timestamp(pts));
+        packet.extend_from_slice(payload);
+        self.finish(&packet, &mut |_| {});
+        packet
     }
 
-    /// A sender report with its SDES (RFC 3550, 6.4.1): `now` and `media` are the same moment on both clocks.
-    pub(crate) fn sender_report(&self, now: UtcMicros, media: i64, cname: &str) -> Vec<u8> {
+    /// A sender report with its SDES (RFC 3550, 6.4.1): `now` and `timestamp` are the same moment on both clocks.
+    pub(crate) fn report(&self, now: UtcMicros, timestamp: u32, cname: &str) -> Vec<u8> {
         let mut report = vec![0x80, 200, 0, 6];
         report.extend_from_slice(&self.ssrc.to_be_bytes());
         report.extend_from_slice(&ntp(now).to_be_bytes());
-        report.extend_from_slice(&self.timestamp(media).to_be_bytes());
+        report.extend_from_slice(&timestamp.to_be_bytes());
         report.extend_from_slice(&self.packets.to_be_bytes());
         report.extend_from_slice(&self.octets.to_be_bytes());
         let cname = &cname.as_bytes()[..cname.len().min(64)];
@@ -114,7 +92,7 @@ impl Packetizer {
 
     fn begin(&mut self, packet: &mut Vec<u8>, marker: bool, timestamp: u32) {
         packet.clear();
-        packet.extend_from_slice(&[0x80, u8::from(marker) << 7 | PAYLOAD_TYPE]);
+        packet.extend_from_slice(&[0x80, u8::from(marker) << 7 | self.payload_type]);
         packet.extend_from_slice(&self.sequence.to_be_bytes());
         packet.extend_from_slice(&timestamp.to_be_bytes());
         packet.extend_from_slice(&self.ssrc.to_be_bytes());
@@ -126,6 +104,57 @@ impl Packetizer {
         let payload = u32::try_from(packet.len() - HEADER).unwrap_or(0);
         self.octets = self.octets.wrapping_add(payload);
         send(packet);
+    }
+}
+
+/// Cuts the pictures of one session into RTP packets.
+#[derive(Debug, Clone)]
+pub(crate) struct Packetizer {
+    codec: Codec,
+    sender: Sender,
+}
+
+impl Packetizer {
+    /// `random` as for [`Sender::new`].
+    pub(crate) fn new(codec: Codec, random: [u8; 10]) -> Self {
+        Self { codec, sender: Sender::new(PAYLOAD_TYPE, random) }
+    }
+
+    /// Exchanges what is added to presentation times.
+    pub(crate) fn with_timestamp_offset(mut self, timestamp_offset: u32) -> Self {
+        self.sender.timestamp_offset = timestamp_offset;
+        self
+    }
+
+    pub(crate) fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Calls `send` with each packet of one picture, in order; the last one carries the marker. `pts` as it is to be sent.
+    pub(crate) fn packetize(&mut self, unit: &AccessUnit, pts: i64, mut send: impl FnMut(&[u8])) {
+        let sender = &mut self.sender;
+        let timestamp = sender.timestamp(pts);
+        let mut packet = Vec::with_capacity(MAX_PACKET);
+        for (index, nal) in unit.nals.iter().enumerate() {
+            let is_last_nal = index + 1 == unit.nals.len();
+            if HEADER + nal.len() <= MAX_PACKET {
+                sender.begin(&mut packet, is_last_nal, timestamp);
+                packet.extend_from_slice(nal);
+                sender.finish(&packet, &mut send);
+                continue;
+            }
+            let (indicator, header, body) = fragment_headers(self.codec, nal);
+            let room = MAX_PACKET - HEADER - indicator.len() - 1;
+            let count = body.len().div_ceil(room);
+            for (part, chunk) in body.chunks(room).enumerate() {
+                let is_last = part + 1 == count;
+                sender.begin(&mut packet, is_last && is_last_nal, timestamp);
+                packet.extend_from_slice(indicator.as_slice());
+                packet.push(header | u8::from(part == 0) << 7 | u8::from(is_last) << 6);
+                packet.extend_from_slice(chunk);
+                sender.finish(&packet, &mut send);
+            }
+        }
     }
 }
 
@@ -205,7 +234,7 @@ mod tests {
     #[test]
     fn a_sender_report_is_whole_words_long_and_says_so() {
         for length in 0..9 {
-            let report = Packetizer::new(Codec::H264, [7; 10]).sender_report(UtcMicros(1), 90, &"x".repeat(length));
+            let report = Sender::new(96, [7; 10]).report(UtcMicros(1), 90, &"x".repeat(length));
             let sdes_words = usize::from(report[31]);
             assert_eq!(report.len(), 28 + 4 + sdes_words * 4);
             assert_eq!(report.last(), Some(&0), "an SDES chunk ends with a zero");
@@ -228,7 +257,7 @@ mod tests {
             }).collect();
             let unit = AccessUnit::new(codec, nals.iter().cloned().map(Bytes::from).collect(), pts);
             let mut packetizer = Packetizer::new(codec, random);
-            let (first, stamp) = (packetizer.next_sequence(), packetizer.timestamp(pts));
+            let (first, stamp) = (packetizer.sender.next_sequence(), packetizer.sender.timestamp(pts));
             let mut packets = Vec::new();
             packetizer.packetize(&unit, pts, |packet| packets.push(packet.to_vec()));
             prop_assert_eq!(reassemble(codec, &packets), nals);

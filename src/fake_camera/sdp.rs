@@ -1,13 +1,18 @@
-//! What DESCRIBE answers: one video track with its parameter sets (RFC 8866, RFC 6184 8.2, RFC 7798 7.2). Pure.
+//! What DESCRIBE answers: a video track with its parameter sets (RFC 8866, RFC 6184 8.2, RFC 7798 7.2), perhaps one of sound.
+//! Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::nal::{Codec, ParameterSets};
 use super::rtp::PAYLOAD_TYPE;
+use super::sound::{self, SoundCodec};
 
 /// The track's name below the stream's URL.
 pub(crate) const TRACK: &str = "trackID=0";
+
+/// The same of the sound.
+pub(crate) const SOUND_TRACK: &str = "trackID=1";
 
 /// A stream's description.
 pub(crate) struct Description<'a> {
@@ -20,6 +25,7 @@ pub(crate) struct Description<'a> {
     pub(crate) parameters: &'a ParameterSets,
     /// Pictures a second, if they are even.
     pub(crate) fps: Option<u32>,
+    pub(crate) sound: Option<SoundCodec>,
 }
 
 impl Description<'_> {
@@ -46,6 +52,13 @@ impl Description<'_> {
         lines.extend(self.fps.map(|fps| format!("a=framerate:{fps}")));
         lines.push("a=recvonly".to_owned());
         lines.push(format!("a=control:{TRACK}"));
+        if let Some(codec) = self.sound {
+            let kind = codec.payload_type();
+            lines.push(format!("m=audio 0 RTP/AVP {kind}"));
+            lines.push(format!("a=rtpmap:{kind} {}/{}", codec.encoding_name(), sound::RATE));
+            lines.push("a=recvonly".to_owned());
+            lines.push(format!("a=control:{SOUND_TRACK}"));
+        }
         lines.into_iter().map(|line| line + "\r\n").collect()
     }
 
@@ -91,9 +104,14 @@ mod tests {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             parameters: &parameters,
             fps: Some(15),
+            sound: Some(SoundCodec::Pcma),
         };
         let sdp = description.to_sdp();
         assert!(sdp.contains("profile-level-id=42C01F;sprop-parameter-sets=Z0LAHw==,aM4=\r\n"), "{sdp}");
-        assert_eq!(sdp.lines().filter(|line| line.starts_with("m=")).count(), 1);
+        assert_eq!(sdp.lines().filter(|line| line.starts_with("m=")).count(), 2);
+        assert!(
+            sdp.ends_with("m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=recvonly\r\na=control:trackID=1\r\n"),
+            "{sdp}"
+        );
     }
 }

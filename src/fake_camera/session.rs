@@ -6,9 +6,10 @@ use tokio::sync::broadcast;
 
 use crate::units::Monotonic;
 
-use super::nal::{AccessUnit, Codec};
+use super::nal::AccessUnit;
 use super::request::Request;
-use super::rtp::Packetizer;
+use super::rtp::{PAYLOAD_TYPE, Packetizer, Sender};
+use super::sound::Voice;
 use super::stream::Stream;
 use super::transport::Transport;
 
@@ -17,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) stream: Arc<Stream>,
     pub(crate) transport: Transport,
+    /// The sound, if it was set up as well, and its own way.
+    pub(crate) sound: Option<(Voice, Transport)>,
     /// From PLAY on.
     pub(crate) player: Option<Player>,
     /// When the client last sent anything.
@@ -28,7 +31,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(stream: Arc<Stream>, transport: Transport, now: Monotonic) -> Self {
         let id = format!("{:016X}", u64::from_be_bytes(super::random()));
-        Self { id, stream, transport, player: None, heard: now, random: super::random() }
+        Self { id, stream, transport, sound: None, player: None, heard: now, random: super::random() }
     }
 
     /// Whether the request's `Session` header means this one.
@@ -38,7 +41,7 @@ impl Session {
 
     /// The source id of its packets.
     pub(crate) fn ssrc(&self) -> u32 {
-        Packetizer::new(Codec::H264, self.random).ssrc()
+        Sender::new(PAYLOAD_TYPE, self.random).ssrc()
     }
 }
 
@@ -54,8 +57,13 @@ pub(crate) struct Player {
 impl Player {
     pub(crate) fn new(pictures: broadcast::Receiver<Arc<AccessUnit>>, packetizer: Packetizer) -> Self {
         // Any number but 0; which one does not matter.
-        let chance = u64::from(packetizer.ssrc()) << 1 | 1;
+        let chance = u64::from(packetizer.sender().ssrc()) << 1 | 1;
         Self { pictures, packetizer, has_begun: false, chance }
+    }
+
+    /// Whether pictures are being sent; sound goes with them.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// The next picture that is sent will be a key frame.

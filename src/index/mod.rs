@@ -17,6 +17,7 @@ pub mod events;
 pub mod finding;
 pub mod gaps;
 pub mod garbage;
+pub mod guessed_time;
 pub mod installation;
 pub mod migration;
 mod open;

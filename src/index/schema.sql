@@ -18,6 +18,14 @@ CREATE TABLE running (
   boot TEXT NOT NULL                                  -- the kernel's id of that run of the machine; '' if it tells none
 ) STRICT;
 
+-- Since when the time is a guess, because the machine's clock was never set since then: one row, or none.
+CREATE TABLE guessed_time (
+  one INTEGER PRIMARY KEY CHECK (one = 1),            -- always 1: there is one row at most
+  boot TEXT NOT NULL,                                 -- the kernel's id of that run of the machine; '' if it tells none
+  apart_us INTEGER NOT NULL,                          -- the guessed time minus the time since the machine's start
+  since_us INTEGER NOT NULL                           -- what was recorded from then on, by the guessed time, is to be moved
+) STRICT;
+
 -- Cameras that were ever seen; a camera that left the configuration stays for its footage's sake.
 CREATE TABLE cameras (
   id TEXT PRIMARY KEY                                 -- the camera's id, as in the configuration

@@ -23,6 +23,8 @@ use crate::units::{CameraId, UtcSpan};
 
 /// The longest clip.
 pub const MAX_LENGTH: Duration = Duration::from_secs(24 * 60 * 60);
+/// What is said to whoever asks for more.
+pub(crate) const TOO_LONG: &str = "a clip has at most 24 hours; ask for a shorter time";
 
 /// A clip of the camera's footage of that span, at most 24 hours; takes a proof of [`Right::Export`] (to take it away) or of
 /// [`Right::History`] (to play it in the page).
@@ -58,7 +60,7 @@ pub async fn open_shared(
 fn check(proof: &Viewable<CameraId>, span: UtcSpan) -> Result<(), MediaError> {
     needs(proof, &[Right::Export, Right::History])?;
     if span.length() > MAX_LENGTH {
-        return Err(MediaError::TooLong("24 hours"));
+        return Err(MediaError::TooLong(TOO_LONG));
     }
     Ok(())
 }

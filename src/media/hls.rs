@@ -78,7 +78,7 @@ pub async fn playlist(
 ) -> Result<String, MediaError> {
     needs(proof, &[Right::History])?;
     if span.length() > clip::MAX_LENGTH {
-        return Err(MediaError::TooLong("24 hours"));
+        return Err(MediaError::TooLong(clip::TOO_LONG));
     }
     let recordings = find(proof, span, readers, open).await?;
     let recordings: Vec<_> = recordings.iter().map(Viewable::get).collect();

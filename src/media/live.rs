@@ -1,9 +1,9 @@
-//! Live pictures: a ring with the last groups of pictures of each stream, and viewers who read from it.
+//! Live pictures and sound: a ring with the last groups of pictures of each stream, and viewers who read from it.
 //!
 //! A viewer is a place in the ring, not a queue: it takes what it has not had yet, and one who falls further behind than the
 //! ring reaches goes on at the newest key frame. So a slow viewer costs nothing, holds nothing back and harms nobody, and a
 //! session pushes without ever waiting. Each picture is wrapped for Media Source once, by the first who asks, and shared.
-//! Sound is left out: its clock would have to be tied to the pictures' before either is complete.
+//! Sound goes to those who ask for it: a player that gets both shows pictures only as far as it has sound.
 
 mod timeline;
 
@@ -17,15 +17,15 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::access::{Right, Viewable};
-use crate::camera::packet::{Packet, StreamParameters, Track, VideoParameters};
-use crate::media::live::timeline::{Timeline, Times};
+use crate::camera::packet::{Packet, StreamParameters, Track};
+use crate::media::live::timeline::{SoundTimeline, Timeline, Times};
 use crate::record::fmp4::{self, Sample, TrackRun};
 use crate::units::CameraId;
 
-/// The most that one ring holds, in bytes of pictures. A group larger than this is not kept: viewers wait for the next.
+/// The most that one ring holds, in bytes. A group larger than this is not kept: viewers wait for the next.
 const MAX_BYTES: usize = 16 << 20;
-/// The most pictures that one ring holds.
-const MAX_PICTURES: usize = 2_000;
+/// The most pictures and packets of sound that one ring holds.
+const MAX_UNITS: usize = 2_000;
 /// How often a viewer's right is asked for again.
 const RECHECK: Duration = Duration::from_secs(1);
 
@@ -53,13 +53,24 @@ impl Stream {
     }
 }
 
+/// What a viewer wants to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Pictures alone.
+    Pictures,
+    /// Sound too, if the camera sends any.
+    PicturesAndSound,
+}
+
 /// What a viewer is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveItem {
     /// How the fragments that follow are coded. Comes first, and again whenever it changes.
     Parameters {
-        /// RFC 6381, of the pictures, as `avc1.4d401f`.
+        /// RFC 6381, of what is sent, as `avc1.4d401f` or `avc1.4d401f,mp4a.40.2`.
         codecs: String,
+        /// Whether the camera sends sound, wanted or not.
+        has_sound: bool,
         /// Picture width in pixels.
         width: u32,
         /// Picture height in pixels.
@@ -67,7 +78,7 @@ pub enum LiveItem {
         /// `ftyp` and `moov`.
         init: Bytes,
     },
-    /// One picture: a `moof` and a `mdat`. The first one is a key frame. Times go on from one viewer to the next, so they
+    /// One picture or packet of sound: a `moof` and a `mdat`. The first one is a key frame. Times go on from one viewer to the next, so they
     /// begin anywhere: a player seeks to the start of what it has buffered.
     Fragment(Bytes),
     /// Nothing more comes: the stream ended or began anew, or the viewer's right is gone.
@@ -86,13 +97,10 @@ impl Rings {
         Self::default()
     }
 
-    /// Takes in a packet of this camera's stream. Never waits; sound is ignored.
+    /// Takes in a packet of this camera's stream. Never waits.
     ///
     /// Invariant: the caller is the one session of that camera's stream, whose identity was verified.
     pub fn push(&self, camera: &CameraId, stream: Stream, packet: &Packet) {
-        if packet.track != Track::Video {
-            return;
-        }
         let ring = self.ring(camera, stream).unwrap_or_else(|| {
             let mut rings = self.0.write().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(rings.entry((camera.clone(), stream)).or_default())
@@ -143,32 +151,45 @@ impl Ring {
     }
 }
 
-/// How a stretch of pictures is coded.
+/// How a stretch of pictures and sound is coded.
 #[derive(Debug)]
 struct Coding {
-    parameters: VideoParameters,
+    parameters: Arc<StreamParameters>,
     init: Bytes,
+    init_with_sound: Bytes,
 }
 
 impl Coding {
-    fn new(parameters: &StreamParameters) -> Arc<Self> {
+    fn new(parameters: &Arc<StreamParameters>) -> Arc<Self> {
         let pictures_only = StreamParameters { video: parameters.video.clone(), audio: None };
-        let init = fmp4::init_segment(&pictures_only, None).into();
-        Arc::new(Self { parameters: pictures_only.video, init })
+        let init = |parameters| Bytes::from(fmp4::init_segment(parameters, None));
+        Arc::new(Self {
+            parameters: Arc::clone(parameters),
+            init: init(&pictures_only),
+            init_with_sound: init(parameters),
+        })
     }
 
-    fn item(&self) -> LiveItem {
-        LiveItem::Parameters {
-            codecs: self.parameters.rfc6381.clone(),
-            width: self.parameters.width,
-            height: self.parameters.height,
-            init: self.init.clone(),
-        }
+    fn is_of(&self, packet: &Packet) -> bool {
+        Arc::ptr_eq(&self.parameters, &packet.parameters) || self.parameters == packet.parameters
+    }
+
+    fn item(&self, wanted: Wanted) -> LiveItem {
+        let StreamParameters { video, audio } = &*self.parameters;
+        let (codecs, init) = match (wanted, audio) {
+            (Wanted::PicturesAndSound, Some(audio)) => {
+                (format!("{},{}", video.rfc6381, audio.rfc6381), &self.init_with_sound)
+            }
+            _ => (video.rfc6381.clone(), &self.init),
+        };
+        let (width, height, has_sound) = (video.width, video.height, audio.is_some());
+        LiveItem::Parameters { codecs, has_sound, width, height, init: init.clone() }
     }
 }
 
+/// A picture, or a packet of sound.
 #[derive(Debug)]
-struct Picture {
+struct Unit {
     number: u64,
     packet: Packet,
     times: Times,
@@ -177,7 +198,7 @@ struct Picture {
     fragment: OnceLock<Bytes>,
 }
 
-impl Picture {
+impl Unit {
     fn fragment(&self) -> Bytes {
         let make = || {
             let sample = Sample {
@@ -186,7 +207,8 @@ impl Picture {
                 is_key: self.packet.is_key,
                 data: self.packet.data.clone(),
             };
-            let run = TrackRun { track: Track::Video, base_decode_ticks: self.times.decode_ticks, samples: &[sample] };
+            let run =
+                TrackRun { track: self.packet.track, base_decode_ticks: self.times.decode_ticks, samples: &[sample] };
             #[expect(clippy::cast_possible_truncation, reason = "the sequence number may wrap; nobody relies on it")]
             fmp4::fragment(self.number as u32, &[run]).into()
         };
@@ -194,7 +216,7 @@ impl Picture {
     }
 }
 
-/// Invariant: the first picture held is a key frame, and so is the one numbered `newest_key`.
+/// Invariant: the first unit held is a key frame, and so is the one numbered `newest_key`.
 #[derive(Debug)]
 struct State {
     /// Counts sessions; viewers of an earlier one have come to their end.
@@ -202,7 +224,8 @@ struct State {
     session: Option<u64>,
     coding: Option<Arc<Coding>>,
     timeline: Timeline,
-    pictures: VecDeque<Arc<Picture>>,
+    sound: SoundTimeline,
+    units: VecDeque<Arc<Unit>>,
     bytes: usize,
     next_number: u64,
     newest_key: u64,
@@ -215,7 +238,8 @@ impl Default for State {
             session: None,
             coding: None,
             timeline: Timeline::new(),
-            pictures: VecDeque::new(),
+            sound: SoundTimeline::default(),
+            units: VecDeque::new(),
             bytes: 0,
             next_number: 1,
             newest_key: 0,
@@ -235,9 +259,12 @@ impl State {
             }
             self.session = Some(packet.session);
         }
+        if packet.track == Track::Audio {
+            return self.push_sound(packet);
+        }
         let times = self.timeline.place(packet.pts, packet.is_key);
         let coding = match &self.coding {
-            Some(coding) if coding.parameters == packet.parameters.video => Arc::clone(coding),
+            Some(coding) if coding.is_of(packet) => Arc::clone(coding),
             // Pictures in another coding cannot be shown before their key frame.
             _ if !packet.is_key => return self.forget_all(),
             _ => Arc::clone(self.coding.insert(Coding::new(&packet.parameters))),
@@ -246,9 +273,23 @@ impl State {
             // The group before stays for those who are still at it; all earlier ones go.
             self.forget_until(self.newest_key);
             self.newest_key = self.next_number;
-        } else if self.pictures.is_empty() {
+        } else if self.units.is_empty() {
             return;
         }
+        self.keep(packet, times, coding);
+    }
+
+    /// Sound is of no use without the pictures that it belongs to.
+    fn push_sound(&mut self, packet: &Packet) {
+        let Some(audio) = &packet.parameters.audio else { return };
+        let Some(times) = self.sound.place(packet.pts, audio.packet_samples, &self.timeline) else { return };
+        let coding = self.coding.as_ref().filter(|coding| !self.units.is_empty() && coding.is_of(packet));
+        if let Some(coding) = coding.map(Arc::clone) {
+            self.keep(packet, times, coding);
+        }
+    }
+
+    fn keep(&mut self, packet: &Packet, times: Times, coding: Arc<Coding>) {
         let size = packet.data.len();
         if !self.has_room(size) {
             self.forget_until(self.newest_key);
@@ -260,35 +301,35 @@ impl State {
         let number = self.next_number;
         self.next_number += 1;
         let fragment = OnceLock::new();
-        self.pictures.push_back(Arc::new(Picture { number, packet: packet.clone(), times, coding, fragment }));
+        self.units.push_back(Arc::new(Unit { number, packet: packet.clone(), times, coding, fragment }));
     }
 
     fn has_room(&self, size: usize) -> bool {
-        self.bytes + size <= MAX_BYTES && self.pictures.len() < MAX_PICTURES
+        self.bytes + size <= MAX_BYTES && self.units.len() < MAX_UNITS
     }
 
     fn forget_until(&mut self, number: u64) {
-        while let Some(first) = self.pictures.front().filter(|first| first.number < number) {
+        while let Some(first) = self.units.front().filter(|first| first.number < number) {
             self.bytes -= first.packet.data.len();
-            self.pictures.pop_front();
+            self.units.pop_front();
         }
     }
 
     fn forget_all(&mut self) {
-        self.pictures.clear();
+        self.units.clear();
         self.bytes = 0;
     }
 
-    /// The picture of that number, or the newest key frame if there is none of that number any more.
-    fn from(&self, number: Option<u64>) -> Option<&Arc<Picture>> {
-        let first = self.pictures.front()?.number;
+    /// The unit of that number, or the newest key frame if there is none of that number any more.
+    fn from(&self, number: Option<u64>) -> Option<&Arc<Unit>> {
+        let first = self.units.front()?.number;
         let number = number.filter(|number| *number >= first).unwrap_or(self.newest_key);
-        self.pictures.get(usize::try_from(number - first).ok()?)
+        self.units.get(usize::try_from(number - first).ok()?)
     }
 
     fn newest_group(&self) -> Vec<Packet> {
-        let group = self.pictures.iter().filter(|picture| picture.number >= self.newest_key);
-        group.map(|picture| picture.packet.clone()).collect()
+        let group = self.units.iter().filter(|unit| unit.number >= self.newest_key);
+        group.filter(|unit| unit.packet.track == Track::Video).map(|unit| unit.packet.clone()).collect()
     }
 }
 
@@ -296,6 +337,7 @@ impl State {
 #[derive(Debug)]
 pub struct Subscription {
     proof: Viewable<CameraId>,
+    wanted: Wanted,
     ring: Arc<Ring>,
     changed: watch::Receiver<()>,
     era: u64,
@@ -307,7 +349,7 @@ pub struct Subscription {
 
 /// Begins to watch; takes a proof of [`Right::Live`]. `None` for a stream that has sent nothing yet (and for a proof of
 /// another right, which is a mistake in this program and logged as one). Call within a Tokio runtime.
-pub fn subscribe(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream) -> Option<Subscription> {
+pub fn subscribe(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream, wanted: Wanted) -> Option<Subscription> {
     let ring = permitted_ring(proof, rings, stream)?;
     let mut recheck = tokio::time::interval(RECHECK);
     recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -317,6 +359,7 @@ pub fn subscribe(proof: &Viewable<CameraId>, rings: &Rings, stream: Stream) -> O
     let changed = ring.changed.subscribe();
     Some(Subscription {
         proof: proof.clone(),
+        wanted,
         ring,
         changed,
         era,
@@ -370,14 +413,18 @@ impl Subscription {
         if state.era != self.era {
             return Some(LiveItem::Ended);
         }
-        let picture = Arc::clone(state.from(self.next)?);
-        drop(state);
-        if !self.coding.as_ref().is_some_and(|coding| Arc::ptr_eq(coding, &picture.coding)) {
-            self.coding = Some(Arc::clone(&picture.coding));
-            return Some(picture.coding.item());
+        let mut unit = Arc::clone(state.from(self.next)?);
+        while self.wanted == Wanted::Pictures && unit.packet.track == Track::Audio {
+            self.next = Some(unit.number + 1);
+            unit = Arc::clone(state.from(self.next)?);
         }
-        self.next = Some(picture.number + 1);
-        Some(LiveItem::Fragment(picture.fragment()))
+        drop(state);
+        if !self.coding.as_ref().is_some_and(|coding| Arc::ptr_eq(coding, &unit.coding)) {
+            self.coding = Some(Arc::clone(&unit.coding));
+            return Some(unit.coding.item(self.wanted));
+        }
+        self.next = Some(unit.number + 1);
+        Some(LiveItem::Fragment(unit.fragment()))
     }
 
     async fn wait(&mut self) {

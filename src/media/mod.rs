@@ -64,8 +64,8 @@ pub enum MediaError {
     /// The answer itself broke; its words are in the log. 500.
     #[error("putting the footage together broke off")]
     Broken,
-    /// More than one answer can hold. 400.
-    #[error("that is more than {0} at once; ask for a shorter time")]
+    /// More than one answer can hold; says what it can. 400.
+    #[error("{0}")]
     TooLong(&'static str),
     /// The camera's settings were changed within the clip in a way that one track cannot follow. 400.
     #[error("the camera's {what} changed at {at}; ask for a clip before or after that")]

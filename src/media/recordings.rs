@@ -48,7 +48,7 @@ pub async fn overview(
 ) -> Result<Overview, MediaError> {
     needs(proof, &[Right::History])?;
     if span.length() > MAX_LENGTH {
-        return Err(MediaError::TooLong("62 days"));
+        return Err(MediaError::TooLong("at most 62 days are told about at once; ask for a shorter time"));
     }
     let recordings = find(proof, span, readers, open).await?;
     let camera = proof.get().clone();

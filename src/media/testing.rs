@@ -134,6 +134,7 @@ pub(crate) fn film(source: &str, arguments: &str) -> Option<Film> {
     };
     let audio = file.audio.as_ref().map(|audio| AudioParameters {
         rfc6381: "mp4a.40.2".to_owned(),
+        packet_samples: 1024,
         sample_rate: audio.timescale,
         sample_entry: audio.sample_entry.clone(),
     });

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use mp4_atom::{Codec, Decode, Hvcc};
 
-/// As `avc1.42C01F`, `hvc1.1.6.L93.B0` or `mp4a.40.2`; only the entry's four letters if it can't be read further.
+/// As `avc1.42C01F`, `hvc1.1.6.L93.B0`, `mp4a.40.2` or `fLaC`; only the entry's four letters if it can't be read further.
 pub(super) fn name(sample_entry: &[u8]) -> String {
     match Codec::decode(&mut &*sample_entry) {
         Ok(Codec::Avc1(entry)) => {
@@ -62,6 +62,7 @@ mod tests {
         };
         Hvc1 { hvcc, ..Hvc1::default() }.encode(&mut hvc1).expect("encodes");
         assert_eq!(name(&hvc1), "hvc1.1.6.L93.90");
+        assert_eq!(name(b"\0\0\0\x08fLaC"), "fLaC");
         assert_eq!(name(b"\0\0\0\x08dvh1"), "dvh1");
         assert_eq!(name(b""), "");
     }

@@ -9,7 +9,7 @@ mod account;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::camera::packet::{Packet, StreamParameters};
+use crate::camera::packet::{Packet, StreamParameters, Track};
 use crate::disk::{Footage, PartError};
 use crate::record::cutter::{Break, Cutter, Verdict};
 use crate::record::fragmenter::{Fragment, Fragmenter, Frame};
@@ -97,11 +97,16 @@ struct Recorder<R, O> {
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
     last_arrival: Option<Monotonic>,
+    /// When the last packet was taken from the queue: where packets wait for a slow disk, their arrival is long past, and that
+    /// is no silence of the camera's.
+    last_taken: Option<Monotonic>,
     /// When the last picture arrived that is in a file.
     last_written: Monotonic,
     flushed: bool,
     /// The newest picture, and how long after the one before it was.
     newest: Option<(Placed, Duration)>,
+    /// Whether pictures were left out before the last key frame to save memory; said once, not each time.
+    was_thinned: bool,
     /// After a disk error: until when nothing is tried, and how long the pause was.
     pause: Option<(Monotonic, Duration)>,
 }
@@ -133,9 +138,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             recording: None,
             unsynced: None,
             last_arrival: None,
+            last_taken: None,
             last_written: Monotonic::default(),
             flushed: false,
             newest: None,
+            was_thinned: false,
             pause: None,
         }
     }
@@ -147,9 +154,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     fn take(&mut self, arrival: Arrival) {
         let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
+        self.last_taken = Some(self.now());
         self.flushed = false;
-        if arrival.missed_before || thinned {
+        if arrival.missed_before || (thinned && !self.was_thinned) {
             tracing::warn!(camera = %self.camera, thinned, "the disk was too slow: pictures up to a key frame were not recorded");
+        }
+        if packet.track == Track::Video && packet.is_key {
+            self.was_thinned = thinned;
         }
         if arrival.missed_before {
             self.finish_segment(None, None);
@@ -198,7 +209,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     /// What time brings: fragments that are old enough, syncs that are due, a camera that fell silent.
     fn tick(&mut self) {
         let now = self.now();
-        let silence = self.last_arrival.map_or(Duration::ZERO, |last| now.since(last));
+        let silence = self.last_taken.map_or(Duration::ZERO, |last| now.since(last));
         if silence >= FLUSH_AFTER && !self.flushed {
             self.flushed = true;
             for fragment in self.fragmenter.flush() {
@@ -227,7 +238,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     /// The packets ended.
     fn end(&mut self) {
         let steady = self.now();
-        let is_silent = self.last_arrival.is_some_and(|last| steady.since(last) >= FLUSH_AFTER);
+        let is_silent = self.last_taken.is_some_and(|last| steady.since(last) >= FLUSH_AFTER);
         self.finish_segment(None, is_silent.then_some(GapCause::CameraStalled));
         // What was being lost when recording ended is told now; nobody will know the cause later.
         if self.missing.is_losing() {

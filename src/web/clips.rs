@@ -162,7 +162,7 @@ pub(crate) fn refused(error: MediaError) -> Refusal {
     match error {
         error if error.is_not_found() => Refusal::NotFound,
         MediaError::Denied(denied) => denied.into(),
-        MediaError::TooLong(_) => Refusal::Bad("a clip has at most 24 hours; ask for a shorter time"),
+        MediaError::TooLong(why) => Refusal::Bad(why),
         MediaError::CodingChanged { .. } => {
             Refusal::Bad("the camera's settings changed within this time; ask for a clip before or after that")
         }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::access::{Right, Viewable, Viewer};
 use crate::camera::status::Link;
-use crate::media::live::{self, LiveItem, Stream, Subscription};
+use crate::media::live::{self, LiveItem, Stream, Subscription, Wanted};
 use crate::units::CameraId;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::pause::PauseInWords;
@@ -78,13 +78,14 @@ pub(crate) async fn page(
     Ok(answer(StatusCode::OK, &page))
 }
 
-/// Which stream is asked for.
+/// What is asked for.
 #[derive(Deserialize)]
 pub(crate) struct Which {
     stream: Option<String>,
+    sound: Option<String>,
 }
 
-/// `GET /api/cameras/{id}/live?stream=main|sub`.
+/// `GET /api/cameras/{id}/live?stream=main|sub&sound=0|1`.
 pub(crate) async fn socket(
     State(site): State<Arc<Site>>,
     Extension(camera): Extension<Viewable<CameraId>>,
@@ -97,12 +98,17 @@ pub(crate) async fn socket(
         Some("sub") => Stream::Sub,
         Some(_) => return Err(Refusal::Bad("stream is main or sub")),
     };
+    let wanted = match which.sound.as_deref() {
+        None | Some("0") => Wanted::Pictures,
+        Some("1") => Wanted::PicturesAndSound,
+        Some(_) => return Err(Refusal::Bad("sound is 0 or 1")),
+    };
     site.note(camera.viewer(), peer, "live", camera.get(), None).await?;
+    let subscribe = |stream| live::subscribe(&camera, &site.parts.rings, stream, wanted);
     let small_or_main = match stream {
         // A camera without a small stream shows its main one in the grid.
-        Stream::Sub => live::subscribe(&camera, &site.parts.rings, Stream::Sub)
-            .or_else(|| live::subscribe(&camera, &site.parts.rings, Stream::Main)),
-        Stream::Main => live::subscribe(&camera, &site.parts.rings, Stream::Main),
+        Stream::Sub => subscribe(Stream::Sub).or_else(|| subscribe(Stream::Main)),
+        Stream::Main => subscribe(Stream::Main),
     };
     let subscription = small_or_main.ok_or(Refusal::Unavailable("there is no picture of this camera right now"))?;
     Ok(upgrade.max_message_size(1024).on_upgrade(move |socket| show(site, camera, subscription, socket)))
@@ -124,8 +130,9 @@ async fn show(site: Arc<Site>, camera: Viewable<CameraId>, mut subscription: Sub
             item = subscription.next() => item,
         };
         let messages = match item {
-            LiveItem::Parameters { codecs, width, height, init } => {
-                let words = json!({ "codecs": codecs, "width": width, "height": height }).to_string();
+            LiveItem::Parameters { codecs, has_sound, width, height, init } => {
+                let words = json!({ "codecs": codecs, "sound": has_sound, "width": width, "height": height });
+                let words = words.to_string();
                 vec![Message::Text(words.into()), Message::Binary(init)]
             }
             LiveItem::Fragment(fragment) => vec![Message::Binary(fragment)],

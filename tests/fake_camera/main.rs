@@ -8,7 +8,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use hearthwatch::fake_camera::{self, Codec, Credentials, FakeCameraError, Options, ReadyInfo, Scene, watermark};
+use hearthwatch::fake_camera::{
+    self, Codec, Credentials, FakeCameraError, Options, ReadyInfo, Scene, SoundCodec, watermark,
+};
 use hearthwatch::units::{Clock, Secret};
 use rtsp::Rtsp;
 use tokio::runtime::Runtime;
@@ -462,5 +464,20 @@ fn ipv4(address: SocketAddr) -> Ipv4Addr {
     match address {
         SocketAddr::V4(address) => *address.ip(),
         SocketAddr::V6(_) => panic!("a v4 address"),
+    }
+}
+
+#[test]
+fn ffmpeg_hears_what_was_sent() {
+    for (codec, form) in [(SoundCodec::Pcma, "alaw"), (SoundCodec::Pcmu, "mulaw")] {
+        let camera = Camera::start(Options { audio: Some(codec), ..small() });
+        let url = camera.url("main", "");
+        let arguments = ["-v", "error", "-rtsp_transport", "tcp", "-i", &url, "-t", "2", "-map", "0:a", "-c", "copy"];
+        let Some(output) = run("ffmpeg", &[&arguments[..], &["-f", form, "-"]].concat()) else { return };
+        assert!(output.status.success(), "{}", text(&output));
+        let heard = output.stdout;
+        assert!(heard.len() > 8_000, "{} samples in two seconds", heard.len());
+        let sent: Vec<u8> = (0..60 * 8_000).map(|number| codec.code(number)).collect();
+        assert!(sent.windows(heard.len()).any(|window| window == heard), "one sample behind the other");
     }
 }

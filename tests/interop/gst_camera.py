@@ -4,8 +4,8 @@
     gst_camera.py --listen 127.0.0.1:0 --mount /main=h264:live --mount /sub=h265:live:320x240@10 --mount /file=clip.mp4
                   [--user U --password P] [--frames N] [--key-every N] [--transport tcp|udp|both] [--verbose]
 
-A mount is `h264:live`, `h265:live` or `jpeg:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow, and `+aac` or
-`+pcmu` for a tone) or an MP4 file with H.264 or H.265, of which the pictures are played once, in real time. `--frames` ends a live mount after so many pictures. `--user` asks
+A mount is `h264:live`, `h265:live` or `jpeg:live` (a drawn scene, encoded as it is sent; `:WIDTHxHEIGHT@FPS` may follow, and `+aac`,
+`+pcmu`, `+pcma` or `+l16` for a tone) or an MP4 file with H.264 or H.265, of which the pictures are played once, in real time. `--frames` ends a live mount after so many pictures. `--user` asks
 for a digest. One line on standard output is one JSON object:
 
     {"ready": "rtsp://127.0.0.1:40123/main"}            it listens (one line per mount)
@@ -43,6 +43,8 @@ SOUNDS = {
     "": "",
     "aac": TONE.format(rate=16000, encoder="avenc_aac ! aacparse ! rtpmp4gpay"),
     "pcmu": TONE.format(rate=8000, encoder="mulawenc ! rtppcmupay"),
+    "pcma": TONE.format(rate=8000, encoder="alawenc ! rtppcmapay"),
+    "l16": TONE.format(rate=16000, encoder="audioconvert ! rtpL16pay"),
 }
 
 

@@ -3,6 +3,7 @@
 //! The decisions are in `machine` and know neither network nor clock; here they are carried out. A session owns its
 //! connection and its status; it never records, decodes or waits for anybody downstream.
 
+mod audio;
 mod departure;
 mod error;
 mod look;

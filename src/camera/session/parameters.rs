@@ -1,5 +1,7 @@
 //! What a stream's tracks are, from the RTSP library's words into ours.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use retina::codec::VideoParametersCodec;
 
@@ -38,6 +40,7 @@ pub(crate) fn audio(parameters: &retina::codec::AudioParameters) -> Option<Audio
     Some(AudioParameters {
         rfc6381: parameters.rfc6381_codec()?.to_owned(),
         sample_rate: (parameters.clock_rate() > 0).then(|| parameters.clock_rate())?,
+        packet_samples: parameters.frame_length().map_or(1024, NonZeroU32::get),
         sample_entry: parameters.mp4_sample_entry().build().ok()?.into(),
     })
 }

@@ -16,7 +16,8 @@ use url::Url;
 
 use crate::camera::identity::{Evidence, Judge, StreamShape, Verdict, neighbour};
 use crate::camera::onvif;
-use crate::camera::packet::{AudioParameters, StreamParameters, Track, VideoCodec};
+use crate::camera::packet::{StreamParameters, Track, VideoCodec};
+use crate::camera::session::audio::Audio;
 use crate::camera::session::departure::{group_of, leave};
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge, Question};
@@ -228,9 +229,9 @@ impl Source for Rtsp {
         let tracks = choose(&session, &self.target)?;
         self.set_up(&mut session, tracks.video).await?;
         let mut audio = None;
-        if let Some((track, parameters)) = tracks.audio {
-            match self.set_up(&mut session, track).await {
-                Ok(()) => audio = Some((track, parameters)),
+        if let Some(found) = tracks.audio {
+            match self.set_up(&mut session, found.track()).await {
+                Ok(()) => audio = Some(found),
                 Err(error) => tracing::warn!(camera = %self.target.camera, %error, "the camera's sound is left out"),
             }
         }
@@ -249,7 +250,7 @@ impl Source for Rtsp {
 /// Which of a camera's tracks are used.
 struct Tracks {
     video: usize,
-    audio: Option<(usize, AudioParameters)>,
+    audio: Option<Audio>,
 }
 
 fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, CameraError> {
@@ -270,12 +271,9 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
         if track == video {
             continue;
         }
-        let parameters = match stream.parameters() {
-            Some(ParametersRef::Audio(parameters)) if target.audio && audio.is_none() => parameters::audio(parameters),
-            _ => None,
-        };
-        if parameters.is_some() {
-            audio = parameters.map(|parameters| (track, parameters));
+        let found = Audio::of(track, stream).filter(|_| target.audio && audio.is_none());
+        if found.is_some() {
+            audio = found;
         } else {
             let (media, encoding) = (stream.media(), stream.encoding_name());
             tracing::info!(camera = %target.camera, ?media, ?encoding, "a track is left out");
@@ -288,7 +286,7 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
 pub(crate) struct Playing {
     demuxed: Demuxed,
     video: usize,
-    audio: Option<(usize, AudioParameters)>,
+    audio: Option<Audio>,
     parameters: Option<Arc<StreamParameters>>,
     path: String,
     group: Arc<SessionGroup>,
@@ -301,7 +299,7 @@ impl Playing {
             return Ok(());
         };
         let video = parameters::video(video)?;
-        let parameters = StreamParameters { video, audio: self.audio.as_ref().map(|(_, audio)| audio.clone()) };
+        let parameters = StreamParameters { video, audio: self.audio.as_ref().map(Audio::parameters) };
         if self.parameters.as_deref() != Some(&parameters) {
             self.parameters = Some(Arc::new(parameters));
         }
@@ -365,7 +363,7 @@ fn first_slice(codec: VideoCodec, data: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
+pub(super) fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
     let rate: NonZeroU32 = timestamp.clock_rate();
     MediaTicks { ticks: timestamp.elapsed(), rate }
 }
@@ -373,6 +371,9 @@ fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
 impl Frames for Playing {
     async fn next(&mut self) -> Result<Frame, Trouble> {
         loop {
+            if let Some(frame) = self.audio.as_mut().and_then(Audio::pop) {
+                return Ok(frame);
+            }
             let item = match self.demuxed.next().await {
                 None => return Err(Trouble::Lost(CameraError::Ended)),
                 Some(Err(error)) => return Err(of_retina(&error, &self.path)),
@@ -381,14 +382,9 @@ impl Frames for Playing {
             match item {
                 CodecItem::VideoFrame(frame) => return self.video_frame(frame),
                 CodecItem::AudioFrame(frame) => {
-                    return Ok(Frame {
-                        track: Track::Audio,
-                        parameters: self.parameters.clone(),
-                        pts: ticks(frame.timestamp()),
-                        is_key: true,
-                        lost: frame.loss().into(),
-                        data: Bytes::copy_from_slice(frame.data()),
-                    });
+                    if let Some(audio) = &mut self.audio {
+                        audio.push(&frame, self.parameters.as_ref());
+                    }
                 }
                 _ => {}
             }

@@ -97,7 +97,9 @@ impl Plan {
             }
         }
         if video.len() + sound.map_or(0, |(audio, ..)| audio.len()) > MAX_SAMPLES {
-            return Err(MediaError::TooLong("8,000,000 pictures and sounds"));
+            return Err(MediaError::TooLong(
+                "a clip has at most 8,000,000 pictures and sounds; ask for a shorter time",
+            ));
         }
         let end = place.saturating_add(until_us.min(micros(span)));
         let (start, _) = self.shown.unwrap_or((place.saturating_add(start_us), 0));

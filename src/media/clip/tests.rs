@@ -232,7 +232,7 @@ async fn a_file_swapped_between_two_cameras_is_refused() {
 async fn what_cannot_be_a_clip_is_refused_with_its_reason() {
     let mut scene = Scene::new();
     assert!(matches!(scene.clip(span(0, 1000)), Err(MediaError::Nothing)));
-    assert!(matches!(scene.clip(span(0, 86_400_001)), Err(MediaError::TooLong("24 hours"))));
+    assert!(matches!(scene.clip(span(0, 86_400_001)), Err(MediaError::TooLong(TOO_LONG))));
     let live = scene.storage.household.proof("porch", Right::Live);
     assert!(matches!(check(&live, span(0, 1000)), Err(MediaError::WrongRight(Right::Live))));
     let Some(film) = film(PICTURES, "-c:v libx264 -bf 0 -g 10") else { return };

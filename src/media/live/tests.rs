@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::camera::packet::VideoCodec;
+use crate::camera::packet::{AudioParameters, VideoCodec, VideoParameters};
 use crate::media::testing::{Household, decode_all, ffprobe, film, id};
 use crate::units::{MediaTicks, Monotonic, UtcMicros};
 
@@ -55,7 +55,8 @@ impl Scene {
     }
 
     fn watch(&self) -> Subscription {
-        subscribe(&self.household.proof("porch", Right::Live), &self.rings, Stream::Main).expect("a stream")
+        subscribe(&self.household.proof("porch", Right::Live), &self.rings, Stream::Main, Wanted::Pictures)
+            .expect("a stream")
     }
 }
 
@@ -172,7 +173,8 @@ async fn a_new_session_and_a_removed_camera_end_the_watching() {
     assert_eq!(width(&mut viewer), 320);
     scene.rings.end(&id("porch"), Stream::Main);
     assert_eq!(now(&mut viewer), Some(LiveItem::Ended));
-    assert!(subscribe(&scene.household.proof("porch", Right::Live), &scene.rings, Stream::Main).is_none());
+    let proof = scene.household.proof("porch", Right::Live);
+    assert!(subscribe(&proof, &scene.rings, Stream::Main, Wanted::Pictures).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,6 +185,43 @@ async fn a_waiting_viewer_is_woken() {
     assert_eq!((width(&mut viewer), picture(&mut viewer)), (320, 0));
     let (item, ()) = tokio::join!(viewer.next(), async { scene.push(false) });
     assert!(matches!(item, LiveItem::Fragment(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_goes_to_those_who_want_it() {
+    let mut scene = Scene::new();
+    let sound = AudioParameters {
+        rfc6381: "fLaC".to_owned(),
+        sample_rate: 8000,
+        packet_samples: 1024,
+        sample_entry: Bytes::from_static(&[0, 0, 0, 8, b'f', b'L', b'a', b'C']),
+    };
+    scene.parameters = Arc::new(StreamParameters { audio: Some(sound), ..(*scene.parameters).clone() });
+    let heard = |scene: &Scene, number: i64| {
+        let pts = MediaTicks { ticks: number * 1024, rate: NonZeroU32::new(8000).expect("not zero") };
+        let packet = packet(&scene.parameters, scene.session, 100 + number, true, 10);
+        scene.rings.push(&id("porch"), Stream::Main, &Packet { track: Track::Audio, pts, ..packet });
+    };
+    heard(&scene, 0); // before the first picture
+    scene.push(true);
+    heard(&scene, 1);
+    scene.push(false);
+    let proof = scene.household.proof("porch", Right::Live);
+    let mut listener =
+        subscribe(&proof, &scene.rings, Stream::Main, Wanted::PicturesAndSound).expect("there is a stream");
+    let Some(LiveItem::Parameters { codecs, has_sound, init, .. }) = now(&mut listener) else { panic!("parameters") };
+    assert_eq!((codecs.as_str(), has_sound), ("avc1.4d401f,fLaC", true));
+    assert!(init.windows(4).any(|kind| kind == b"fLaC"));
+    assert_eq!([picture(&mut listener), picture(&mut listener), picture(&mut listener)], [0, 101, 1]);
+    let mut viewer = scene.watch();
+    let Some(LiveItem::Parameters { codecs, has_sound, init, .. }) = now(&mut viewer) else { panic!("parameters") };
+    assert_eq!((codecs.as_str(), has_sound), ("avc1.4d401f", true));
+    assert!(!init.windows(4).any(|kind| kind == b"fLaC"));
+    heard(&scene, 2);
+    assert_eq!([picture(&mut viewer), picture(&mut viewer)], [0, 1]);
+    assert_eq!((now(&mut viewer), picture(&mut listener)), (None, 102));
+    let group = newest_group(&proof, &scene.rings, Stream::Main).expect("a stream");
+    assert!(group.len() == 2 && group.iter().all(|packet| packet.track == Track::Video));
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,12 +244,13 @@ async fn live_pictures_need_the_right_to_live_pictures() {
     scene.push(true);
     for right in [Right::History, Right::Export, Right::Delete] {
         let proof = scene.household.proof("porch", right);
-        assert!(subscribe(&proof, &scene.rings, Stream::Main).is_none());
+        assert!(subscribe(&proof, &scene.rings, Stream::Main, Wanted::Pictures).is_none());
         assert!(newest_group(&proof, &scene.rings, Stream::Main).is_none());
     }
     let proof = scene.household.proof("porch", Right::Live);
-    assert!(subscribe(&proof, &scene.rings, Stream::Sub).is_none());
-    assert!(subscribe(&scene.household.proof("nursery", Right::Live), &scene.rings, Stream::Main).is_none());
+    assert!(subscribe(&proof, &scene.rings, Stream::Sub, Wanted::Pictures).is_none());
+    let nursery = scene.household.proof("nursery", Right::Live);
+    assert!(subscribe(&nursery, &scene.rings, Stream::Main, Wanted::Pictures).is_none());
     scene.push(true);
     scene.push(false);
     let group = newest_group(&proof, &scene.rings, Stream::Main).expect("a stream");
@@ -229,7 +269,7 @@ async fn what_a_viewer_gets_plays() {
             rings.push(&id("porch"), Stream::Sub, packet);
             if number == 14 {
                 let proof = household.proof("porch", Right::Live);
-                viewer = subscribe(&proof, &rings, Stream::Sub);
+                viewer = subscribe(&proof, &rings, Stream::Sub, Wanted::Pictures);
             }
             while let Some(item) = viewer.as_mut().and_then(now) {
                 match item {

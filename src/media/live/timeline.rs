@@ -3,7 +3,8 @@
 //! A picture's true duration is known only when the next one comes; waiting for that would cost a frame of delay. So each
 //! picture is given the length of the step *before* it, and decode times are the running sum of what was given: gapless by
 //! construction, which is what Media Source wants (a hole in decode time makes it drop pictures up to the next key frame).
-//! What the guess got wrong stands in the signed composition offset, so presentation times are exact.
+//! What the guess got wrong stands in the signed composition offset, so presentation times are exact. Sound is put where the
+//! pictures' clock says, packet behind packet.
 
 use crate::units::MediaTicks;
 
@@ -28,6 +29,9 @@ pub(crate) struct Times {
     /// Presentation time minus decode time.
     pub(crate) composition_offset: i32,
 }
+
+/// Sound that is off by less, in parts of a second, follows the packet before without a hole.
+const SOUND_OFF: i64 = 10;
 
 /// The clock of one session's pictures.
 #[derive(Debug)]
@@ -115,6 +119,25 @@ impl Timeline {
     }
 }
 
+/// The clock of one session's sound. Times are in the sound's own ticks.
+#[derive(Debug, Default)]
+pub(crate) struct SoundTimeline {
+    next: Option<i64>,
+}
+
+impl SoundTimeline {
+    /// Where a packet of so many samples lies, as `pictures` place theirs; nowhere before the first picture was placed, and not
+    /// before the session's beginning.
+    pub(crate) fn place(&mut self, pts: MediaTicks, samples: u32, pictures: &Timeline) -> Option<Times> {
+        let rate = i64::from(pts.rate.get());
+        let shift = i128::from(pictures.shift?) * i128::from(rate) / i128::from(RATE);
+        let at = i64::try_from(i128::from(pts.ticks) + shift).ok().filter(|at| (0..1 << 62).contains(at))?;
+        let next = self.next.filter(|next| at.saturating_sub(*next) <= rate / SOUND_OFF).unwrap_or(at);
+        self.next = Some(next + i64::from(samples.max(1)));
+        Some(Times { decode_ticks: next.unsigned_abs(), duration: samples.max(1), composition_offset: 0 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
@@ -151,6 +174,21 @@ mod tests {
         let placed = place(&[0, 3000, 6000, 90_000_000_000, 90_000_003_000, 0, 3000], 100);
         let shown: Vec<_> = placed.iter().map(|(_, times)| shown(times) - 90_000).collect();
         assert_eq!(shown, [0, 3000, 6000, 9000, 12_000, 15_000, 18_000]);
+    }
+
+    #[test]
+    fn sound_lies_where_the_pictures_clock_says_and_follows_without_holes() {
+        let (mut pictures, mut sound) = (Timeline::new(), SoundTimeline::default());
+        let at = |ticks, rate| MediaTicks { ticks, rate: NonZeroU32::new(rate).expect("not zero") };
+        assert_eq!(sound.place(at(0, 8000), 1024, &pictures), None, "there is no picture yet");
+        pictures.place(at(9000, 90_000), true); // a tenth of a second, shown at one second
+        let mut place = |ticks| sound.place(at(ticks, 8000), 1024, &pictures).map(|times| times.decode_ticks);
+        assert_eq!(place(800), Some(8000));
+        assert_eq!(place(800 + 1024 + 30), Some(9024), "a little late");
+        assert_eq!(place(800 + 2048 - 30), Some(10_048), "a little early");
+        assert_eq!(place(80_800), Some(88_000), "after a hole");
+        assert_eq!(place(0), Some(89_024), "time does not go back");
+        assert_eq!(place(i64::MAX), None);
     }
 
     #[test]

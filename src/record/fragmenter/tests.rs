@@ -95,8 +95,12 @@ fn a_stalled_stream_is_flushed_and_goes_on_in_the_same_segment() {
 #[test]
 fn sound_goes_into_the_segment_of_its_time() {
     let mut parameters = (*video_parameters()).clone();
-    parameters.audio =
-        Some(AudioParameters { rfc6381: "mp4a.40.2".to_owned(), sample_rate: 8000, sample_entry: Bytes::new() });
+    parameters.audio = Some(AudioParameters {
+        rfc6381: "mp4a.40.2".to_owned(),
+        sample_rate: 8000,
+        packet_samples: 1024,
+        sample_entry: Bytes::new(),
+    });
     let parameters = Arc::new(parameters);
     let begins = |at| Frame { begins: Some(Arc::clone(&parameters)), ..picture(at, true) };
     let sound = |at| Frame { track: Track::Audio, ..picture(at, true) };

@@ -29,6 +29,7 @@ fn parameters() -> StreamParameters {
         },
         audio: Some(AudioParameters {
             rfc6381: "mp4a.40.2".to_owned(),
+            packet_samples: 1024,
             sample_rate: 16_000,
             sample_entry: entry(*b"mp4a", 28),
         }),

@@ -27,7 +27,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let step = placed.since(newest);
         // How far apart key frames are says nothing of how far apart pictures usually are.
         self.newest = Some((placed, if thinned { usual } else { step }));
-        if step < HOLE || usual.is_zero() || step < usual * 3 {
+        // Where all but key frames were left out, that is known and not guessed, however often those come.
+        if usual.is_zero() || step < usual * 3 || (step < HOLE && !thinned) {
             return None;
         }
         let timeline = self.timeline.as_ref()?;

@@ -12,7 +12,7 @@ use crate::record::OpenSegments;
 use crate::record::queue::{Budget, Received, queue};
 use crate::record::reader;
 use crate::record::segment::{ClockSet, ClosedSegment, Gap, Recorded};
-use crate::record::task::{RecordSettings, Recorder};
+use crate::record::task::{RecordSettings, Recorder, run};
 use crate::record::testing::{packet, video_parameters};
 use crate::units::{InstallationId, SimulatedClock, UtcMicros, UtcSpan};
 
@@ -209,6 +209,25 @@ proptest! {
         film.assert_whole(&out);
         assert_no_overlap(&out);
     }
+}
+
+#[test]
+fn what_waited_long_for_a_slow_disk_is_no_silence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let footage = Footage::open(folder.path(), InstallationId::from_random([1; 16])).expect("opens");
+    let (mut feed, packets) = queue(&Budget::new(usize::MAX));
+    for n in 0..200 {
+        assert!(feed.push(packet(&video_parameters(), n * 100, n % 40 == 0)));
+    }
+    drop(feed);
+    let simulated = SimulatedClock::new(START);
+    simulated.advance(Duration::from_secs(100));
+    let (minute, sync) = (Duration::from_secs(60), Duration::from_secs(2));
+    let settings = RecordSettings { segment: minute, sync, recorded_until: None };
+    let (camera, mut recorded) = ("porch".parse().expect("an id"), Vec::new());
+    let (open, clock) = (OpenSegments::default(), simulated.clock());
+    run(camera, footage, settings, clock, &packets, open, || [7; 8], |each| recorded.push(each));
+    assert!(matches!(&recorded[..], [Recorded::Segment(segment)] if segment.pictures == 200), "{recorded:?}");
 }
 
 /// Two pictures a second, a key frame each four seconds, over a day in which the 90 kHz clock passes 2³².
