@@ -117,7 +117,8 @@ impl Film {
             Odd::Session => (self.session, is_key) = (self.session + 1, true),
             Odd::ClockSet(by_s) => {
                 let now = self.simulated.clock().now();
-                self.simulated.step_to(UtcMicros(now.0 + by_s * 1_000_000));
+                // The kernel takes no time before 1970.
+                self.simulated.step_to(UtcMicros(now.0 + by_s * 1_000_000).max(UtcMicros::EPOCH));
             }
         }
         self.pts_ms = if matches!(odd, Odd::Early) { self.pts_ms + step_ms } else { shown_ms };
