@@ -48,10 +48,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             owner::become_owner(&options.config)?;
             claim::print(&options)
         }
-        Command::Doctor(options) => {
-            owner::become_owner(&options.config)?;
-            doctor::run(&options.config, &clock)
-        }
+        Command::Doctor(options) => doctor::run(&options.config, &clock),
         Command::Manual { folder } => manual::write(&folder),
         Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }

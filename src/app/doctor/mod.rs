@@ -15,7 +15,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::app::Failure;
+use crate::app::{Failure, owner};
 use crate::config;
 use crate::units::Clock;
 
@@ -65,6 +65,9 @@ impl fmt::Display for Finding {
 
 /// Looks at everything and prints a line for each. Exit code 1 if something must be mended, 2 if that is the configuration.
 pub(crate) fn run(config: &Path, clock: &Clock) -> Result<(), Failure> {
+    // Asked first: without its bus, systemd answers root alone.
+    let service = service::look();
+    owner::become_owner(config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot start")?;
     let mut wrong = 0;
@@ -72,7 +75,6 @@ pub(crate) fn run(config: &Path, clock: &Clock) -> Result<(), Failure> {
         wrong += usize::from(finding.weight == Weight::Wrong);
         println!("{finding}");
     };
-    let service = service::look();
     let loaded = config::load(config);
     match &loaded {
         Ok(settings) => {
