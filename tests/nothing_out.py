@@ -1,4 +1,5 @@
-"""Runs the demo in a network namespace of its own, behind a route to everywhere, and prints where packets went.
+"""Runs the demo in a network namespace of its own, behind a route to everywhere, and prints where packets went. It listens on
+every card, so that it announces itself there too.
 
 Started within the namespace: nothing_out.py HEARTHWATCH DIR SECONDS. Prints one JSON object: destinations seen while the demo
 ran and its pages were read, and those of a packet sent on purpose afterwards, which shows that the watching works.
@@ -42,7 +43,7 @@ watcher = threading.Thread(target=watch)
 watcher.start()
 time.sleep(0.5)
 demo = subprocess.Popen(
-    [hearthwatch, "demo", "--cameras", "2", "--dir", folder, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+    [hearthwatch, "demo", "--cameras", "2", "--dir", folder, "--listen", "0.0.0.0:0"], stdout=subprocess.PIPE, text=True
 )
 link = next(line.split()[1] for line in demo.stdout if line.startswith("ready:"))
 origin = re.match(r"http://[^/]+", link)[0]

@@ -36,6 +36,16 @@ pub(crate) enum Command {
     /// Manage who may sign in
     #[command(subcommand)]
     User(User),
+    /// Print a code by which a recorder without an owner gets one; codes printed before are worth nothing then
+    ClaimCode(ConfigFile),
+    /// Say what is wrong with this installation, and what to do about it
+    Doctor(ConfigFile),
+    /// Write the manual pages and the shells' completions; for the package
+    #[command(hide = true)]
+    Manual {
+        /// Where to
+        folder: PathBuf,
+    },
     /// The decoder process of one camera; started by `run`, not by hand
     #[command(hide = true)]
     Decoder(Decoder),
@@ -230,6 +240,19 @@ pub(crate) enum User {
         #[command(flatten)]
         config: ConfigFile,
     },
+}
+
+impl User {
+    /// The installation that it is about.
+    pub(crate) fn config(&self) -> &ConfigFile {
+        match self {
+            Self::Add { config, .. }
+            | Self::List { config }
+            | Self::Passwd { config, .. }
+            | Self::Token { config, .. }
+            | Self::Remove { config, .. } => config,
+        }
+    }
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {

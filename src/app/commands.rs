@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::cli::{self, Command};
 use crate::app::discovery::Among;
-use crate::app::{Failure, check, claim, daemon, demo, lifecycle, limits, user};
+use crate::app::{Failure, check, claim, daemon, demo, doctor, lifecycle, limits, manual, owner, user};
 use crate::camera::discovery::{self, DiscoveryEvent, Found, How, Scope, Ways};
 use crate::config::settings::CameraUrl;
 use crate::units::{CameraId, Clock};
@@ -37,8 +37,20 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Discover(options) => until_stopped(&clock.clone(), |stop| discover(options, stop)),
         Command::Motion(options) => motion(&options),
         Command::CheckConfig(options) => check_config(&options.file),
-        Command::Check(options) => check::run(&options, &clock),
-        Command::User(command) => user::run(command, &clock),
+        Command::Check(options) => {
+            owner::become_owner(&options.config.config)?;
+            check::run(&options, &clock)
+        }
+        Command::User(command) => {
+            owner::become_owner(&command.config().config)?;
+            user::run(command, &clock)
+        }
+        Command::ClaimCode(options) => {
+            owner::become_owner(&options.config)?;
+            claim::print(&options)
+        }
+        Command::Doctor(options) => doctor::run(&options.config, &clock),
+        Command::Manual { folder } => manual::write(&folder),
         Command::Decoder(_) => Ok(()), // taken before anything was started, in `app::main`
     }
 }

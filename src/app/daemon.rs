@@ -16,7 +16,9 @@ use crate::app::household::Household;
 use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
 use crate::app::keeper::HouseKeeper;
-use crate::app::{Failure, clock_set, discovery, follow, guessed_time, pauses, retention, serve, storage, task};
+use crate::app::{
+    Failure, announce, clock_set, discovery, follow, guessed_time, lan_only, pauses, retention, serve, storage, task,
+};
 use crate::camera::identity::Pins;
 use crate::config;
 use crate::config::changes::Changes;
@@ -148,6 +150,7 @@ where
     tasks.spawn(reload(options.config.clone(), settings_sender, ending.clone()));
     tasks.spawn(pauses::run(site.clone(), pauses_sender, ending.clone()));
     tasks.spawn(keep_watchdog_quiet(ending.clone()));
+    tasks.spawn(announce::run(site.settings.clone(), address, ending.clone()));
 
     if let Some((count, limit)) = options.wait_for_cameras.filter(|_| on_ready.is_some()) {
         let known = async {
@@ -166,7 +169,9 @@ where
     // Whatever fails from here on, what is being recorded is closed in order.
     let mut ended = Ok(None);
     if !stop.is_cancelled() {
-        notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("Recording")]);
+        let status = format!("Recording. {}", site.lan_only.in_words());
+        tracing::info!("{}", site.lan_only.in_words());
+        notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
         if let Some(on_ready) = on_ready {
             ended = on_ready(Ready { origin, site: site.clone() }).await.map(|()| None);
         }
@@ -277,6 +282,7 @@ async fn open(settings: Settings, config: &Path, footage: Footage, clock: &Clock
         settings,
         clock: clock.clone(),
         over_tls,
+        lan_only: lan_only::probe(),
         pauses: PauseSwitch::default(),
     };
     guessed_time::begin(&site).await?;

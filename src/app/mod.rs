@@ -1,5 +1,6 @@
 //! Wiring: the commands, the daemon's life, the supervision of its tasks and threads. The only place that starts any.
 
+mod announce;
 mod camera;
 mod check;
 mod claim;
@@ -11,15 +12,20 @@ mod crowd;
 mod daemon;
 mod demo;
 mod discovery;
+mod doctor;
 mod follow;
 mod guessed_time;
 mod household;
 mod identities;
 mod index_feed;
 mod keeper;
+mod lan_only;
 mod lifecycle;
 mod limits;
+mod manual;
+mod owner;
 mod pauses;
+mod places;
 mod random;
 mod retention;
 mod serve;

@@ -17,7 +17,7 @@ use crate::index;
 use crate::media::live::Rings;
 use crate::record::OpenSegments;
 use crate::units::{CameraId, Clock, InstallationId};
-use crate::web::{Board, CameraCounters, OnBoard, PauseSwitch, SiteParts};
+use crate::web::{Board, CameraCounters, LanOnly, OnBoard, PauseSwitch, SiteParts};
 
 /// A new storage folder, its index with a running writer, and nothing else. The configuration is that text.
 pub(crate) fn site(folder: &Path, config: &str, clock: Clock) -> SiteParts {
@@ -40,6 +40,7 @@ pub(crate) fn site(folder: &Path, config: &str, clock: Clock) -> SiteParts {
         settings,
         clock,
         over_tls: false,
+        lan_only: LanOnly::Unknown,
         pauses: PauseSwitch::default(),
         keeper: Arc::new(keeper),
     }

@@ -168,7 +168,8 @@ fn expiry(text: &str, role: Role, now: UtcMicros) -> Result<UtcMicros, Failure> 
     })
 }
 
-fn open(options: &cli::ConfigFile) -> Result<(WriterThread, Readers, config::settings::Settings), Failure> {
+/// The index for a command that changes it, and the settings.
+pub(crate) fn open(options: &cli::ConfigFile) -> Result<(WriterThread, Readers, config::settings::Settings), Failure> {
     let settings = config::load(&options.config).map_err(|error| Failure::Usage(error.to_string()))?;
     let index = settings.storage.path.join(INDEX);
     if !index.exists() {

@@ -23,6 +23,7 @@ mod saved;
 pub mod sps;
 pub mod task;
 mod timeline;
+pub mod trial;
 pub mod trigger;
 mod watcher;
 pub mod why;

@@ -33,6 +33,7 @@ const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) struct CamerasPage {
     pub(crate) frame: Frame,
     pub(crate) storage: String,
+    pub(crate) lan_only: &'static str,
     pub(crate) cameras: Vec<CameraInWords>,
     pub(crate) may_add: bool,
 }
@@ -78,7 +79,10 @@ pub(crate) async fn page(
     let cameras: Vec<_> = cameras.collect();
     let storage = health::storage_in_words(&site).await;
     let frame = Frame::inside(&site, &viewer, Place::Cameras, "Cameras").await?;
-    Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, cameras, may_add }))
+    Ok(answer(
+        StatusCode::OK,
+        &CamerasPage { frame, storage, lan_only: site.parts.lan_only.in_words(), cameras, may_add },
+    ))
 }
 
 /// The cameras on the board on which the viewer has any right.

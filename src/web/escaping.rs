@@ -164,6 +164,7 @@ fn pages() -> Vec<(&'static str, String)> {
     let cameras = CamerasPage {
         frame: frame(),
         storage: hostile(),
+        lan_only: "",
         cameras: vec![CameraInWords {
             name: hostile(),
             url: hostile(),

@@ -47,6 +47,7 @@ pub(crate) async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) ->
             let (filling, continuous) =
                 (forecast::filling(&site).await, site.parts.settings.borrow().retention.continuous);
             words["storage"] = Value::String(forecast::in_words(filling, continuous));
+            words["lan_only"] = site.parts.lan_only.as_json();
             words["forecast"] = forecast::as_json(filling, continuous);
         }
     }

@@ -29,6 +29,7 @@ mod headers;
 mod health;
 mod hosts;
 pub mod keeper;
+mod lan_only;
 mod links;
 mod live;
 mod me;
@@ -50,6 +51,7 @@ mod why;
 mod words;
 
 pub use board::{Board, CameraCounters, OnBoard};
+pub use lan_only::LanOnly;
 pub use routes::router;
 /// What the kernel may hold of an answer for a reader that is slow, in bytes. It goes out even after a right was taken, so it
 /// is little: less than a second of footage, and still as much as a household's network has under way.

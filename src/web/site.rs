@@ -17,6 +17,7 @@ use crate::record::open::OpenSegments;
 use crate::units::{CameraId, Clock, UserId, UtcMicros, UtcSpan};
 use crate::web::board::Board;
 use crate::web::keeper::Keeper;
+use crate::web::lan_only::LanOnly;
 use crate::web::metrics::Requests;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::Throttles;
@@ -46,6 +47,8 @@ pub struct SiteParts {
     pub clock: Clock,
     /// Whether the listener in front of this router speaks TLS.
     pub over_tls: bool,
+    /// Whether the kernel keeps it in the house.
+    pub lan_only: LanOnly,
     /// Told when somebody pauses or resumes a camera.
     pub pauses: PauseSwitch,
 }

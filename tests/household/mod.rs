@@ -132,6 +132,7 @@ impl Household {
             settings: of_settings,
             clock,
             over_tls: false,
+            lan_only: hearthwatch::web::LanOnly::NotEnforced,
             pauses: hearthwatch::web::PauseSwitch::default(),
         }));
         std::thread::spawn(move || serve(listener, &site));

@@ -1,6 +1,6 @@
 //! What any Linux enforces: limits, no way to more rights, nothing inherited.
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
@@ -22,6 +22,7 @@ fn or(what: &'static str) -> impl Fn(Errno) -> Unlimited {
 /// Cuts what ties this process to others: it dies with its parent, its memory is nobody's to read, no descriptor but the
 /// three pipes is left, no program it could start would have more rights.
 pub(super) fn detach() -> Result<(), Unlimited> {
+    go_first_when_memory_runs_out();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(or("follow its parent into death"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(or("hide its memory"))?;
     rustix::thread::set_no_new_privs(true).map_err(or("give up new privileges"))?;
@@ -51,6 +52,16 @@ pub(super) fn set() -> Result<(), Unlimited> {
         rustix::process::setrlimit(resource, limit).map_err(or("limit itself"))?;
     }
     Ok(())
+}
+
+/// A decoder is started again within seconds, and the recorder that it would otherwise be weighed against is not.
+///
+/// Best effort: where `/proc` is not there, the kernel goes by size. Done before the process is made undumpable, which gives
+/// its files in `/proc` to root.
+fn go_first_when_memory_runs_out() {
+    let file = rustix::fs::open("/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    // Raising it needs no right; a system that asked for more than this keeps it.
+    let _ = file.and_then(|file| rustix::io::write(file, b"500"));
 }
 
 /// Nothing but the three pipes is wanted, whatever the parent forgot to close and libraries opened as they were loaded.
