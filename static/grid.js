@@ -50,6 +50,7 @@ function enlarge(tile) {
   }
   theatre.showModal();
   large = new Live(video, saying, camera, "main");
+  large.onSound = (hasSound) => { if (sound) sound.hidden = !hasSound; };
   large.start();
   settle();
 }
@@ -69,15 +70,48 @@ theatre?.addEventListener("close", () => {
 });
 theatre?.addEventListener("click", (event) => event.target === theatre && theatre.close());
 document.getElementById("theatre-close")?.addEventListener("click", () => theatre?.close());
-document.getElementById("theatre-full")?.addEventListener("click", () => {
+function fill() {
   const picture = theatre?.querySelector(".picture");
   if (document.fullscreenElement) document.exitFullscreen();
   else picture?.requestFullscreen().catch(() => {});
+}
+document.getElementById("theatre-full")?.addEventListener("click", fill);
+
+// Sound is silent until somebody wants it, and silent again with the next camera.
+const sound = document.getElementById("theatre-sound");
+/** @param {boolean} wanted */
+function hear(wanted) {
+  const video = theatre?.querySelector("video");
+  if (!video || !sound) return;
+  video.muted = !wanted;
+  sound.setAttribute("aria-pressed", String(wanted));
+  sound.querySelector(".icon")?.setAttribute("class", `icon icon-${wanted ? "sound" : "muted"}`);
+}
+sound?.addEventListener("click", () => hear(Boolean(theatre?.querySelector("video")?.muted)));
+theatre?.addEventListener("close", () => {
+  hear(false);
+  if (sound) sound.hidden = true;
+  if (document.pictureInPictureElement) document.exitPictureInPicture().catch(() => {});
+});
+
+const small = document.getElementById("theatre-small");
+if (small && document.pictureInPictureEnabled) {
+  small.hidden = false;
+  small.addEventListener("click", () => {
+    if (document.pictureInPictureElement) document.exitPictureInPicture().catch(() => {});
+    else theatre?.querySelector("video")?.requestPictureInPicture().catch(() => {});
+  });
+}
+theatre?.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "f") fill();
+  else if (event.key === "m" && sound && !sound.hidden) sound.click();
 });
 
 document.addEventListener("visibilitychange", () => {
   settle();
-  // Hidden for long, the large picture goes too: nobody watches, and the camera's line is spared.
-  if (document.visibilityState === "hidden") large?.stop();
+  // Hidden for long, the large picture goes too: nobody watches, and the camera's line is spared. In a window of its own it
+  // is watched.
+  if (document.visibilityState === "hidden" && !document.pictureInPictureElement) large?.stop();
   else large?.start();
 });

@@ -3,10 +3,13 @@
 
 import { Feed, canPlay, hasMediaSource } from "./media.js";
 import { Pictures } from "./pictures.js";
+import { Slowness } from "./slow.js";
 
 const LATEST_TOLERATED = 1.6; // seconds behind the newest picture before we hurry
 const LOST = 4; // seconds behind before we jump
 const SILENCE_MS = 8000; // without a byte: the line is dead, whatever the socket says
+const LONGEST_WAIT_MS = 5000; // between two attempts: nobody should have to reload a page
+const BETTER_MS = 60_000; // so long a slow line gets single pictures before film is tried again
 
 export class Live {
   /** @type {WebSocket | null} */ #socket = null;
@@ -16,6 +19,8 @@ export class Live {
   #timer = 0;
   #heard = 0;
   #running = false;
+  #slowness = new Slowness();
+  /** @type {(hasSound: boolean) => void} */ onSound = () => {};
 
   /**
    * @param {HTMLVideoElement} video
@@ -28,6 +33,7 @@ export class Live {
     this.saying = saying;
     this.camera = camera;
     this.stream = stream;
+    this.best = stream;
     this.wake = () => {
       if (this.#running && document.visibilityState === "visible" && Date.now() - this.#heard > SILENCE_MS) this.#connect();
     };
@@ -58,6 +64,7 @@ export class Live {
 
   #drop() {
     clearTimeout(this.#timer);
+    this.#slowness.forget();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -91,9 +98,10 @@ export class Live {
   #begin({ codecs, width, height }) {
     const frame = this.video.parentElement;
     if (frame && width && height) frame.style.aspectRatio = `${Math.max(width / height, 1.2)}`;
+    this.onSound(codecs.includes("mp4a"));
     if (!canPlay(codecs)) {
       if (this.stream === "main" && codecs.startsWith("hvc1")) {
-        this.stream = "sub"; // the small stream is often coded more simply
+        this.stream = this.best = "sub"; // the small stream is often coded more simply
         return this.#connect();
       }
       return this.#showPictures("This browser cannot play this camera; single pictures");
@@ -114,7 +122,7 @@ export class Live {
     if (!this.#running) return;
     this.#say(words);
     this.#attempt += 1;
-    const wait = Math.min(15000, 400 * 2 ** Math.min(this.#attempt, 6)) * (0.7 + 0.6 * Math.random());
+    const wait = Math.min(LONGEST_WAIT_MS, 400 * 2 ** Math.min(this.#attempt, 6)) * (0.7 + 0.6 * Math.random());
     this.#timer = setTimeout(() => this.#connect(), wait);
     // The page was signed out elsewhere, or the session is over: say so instead of trying for ever.
     if (this.#attempt % 3 === 1) {
@@ -130,13 +138,29 @@ export class Live {
     this.#pictures.start();
   }
 
+  /** The line does not carry it: less of it, or single pictures for a while. */
+  #giveLess() {
+    if (this.stream === "main") {
+      this.stream = "sub";
+      this.#say("Slow connection: the small picture");
+      return this.#connect();
+    }
+    this.#showPictures("Slow connection: single pictures");
+    this.#timer = setTimeout(() => {
+      this.stream = this.best;
+      this.#connect();
+    }, BETTER_MS);
+  }
+
   /** Twice a second: stay near the newest picture, and notice a dead line. */
   #watch() {
     if (document.visibilityState !== "visible") return;
     const range = this.#feed?.ranges().at(-1);
     if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again("No picture arrives, trying again…");
-    if (!range) return;
     const { video } = this;
+    // From the first byte on: a picture that never comes whole is slow too.
+    if (this.#feed && this.#slowness.look(Date.now(), video.getVideoPlaybackQuality().totalVideoFrames)) return this.#giveLess();
+    if (!range) return;
     const [start, end] = range;
     const behind = end - video.currentTime;
     if (video.currentTime < start || behind > LOST || behind < -0.5) {
