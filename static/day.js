@@ -182,6 +182,20 @@ onKeys({
   "]": () => saving.end(),
 });
 
+/** Before anything is played: one picture of each camera, not its film. @param {number} moment */
+function idle(moment) {
+  show(moment);
+  for (const [at, screen] of screens.entries()) {
+    const near = recordings[at].spans.filter((span) => span.start < moment).at(-1);
+    const video = screen.querySelector("video");
+    if (!near || !video) continue;
+    // A little before the end: the newest second is not on the disk yet.
+    const to = Math.max(near.start, Math.min(moment, near.end) - 4);
+    video.preload = "auto";
+    video.src = `/api/cameras/${cameras[at]}/moment.mp4?t=${to.toFixed(1)}`;
+  }
+}
+
 byId("controls").hidden = false;
 byId("zoom").hidden = false;
 await load();
@@ -189,4 +203,4 @@ if (Date.now() / 1000 < end) setInterval(load, 10_000);
 const asked = Number(page.dataset.at);
 const newest = Math.max(start, ...recordings.flatMap(({ spans }) => spans.map((span) => span.end)));
 if (asked) goAndPlay(asked);
-else show(newest > start ? Math.min(Date.now() / 1000, newest) : start + 43200);
+else idle(newest > start ? Math.min(Date.now() / 1000, newest) : start + 43200);

@@ -81,6 +81,18 @@ async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_rest
     let offered = "if (document.querySelector('option[value=\"front-path\"]') !== null) return true; location.reload(); return false;";
     browser.until(SOON, "the zone can be chosen", offered).await;
 
+    // How long footage stays, the same way.
+    browser.client.goto(&format!("{}/storage", daemon.origin)).await.expect("opened");
+    browser
+        .run("document.getElementById('motion_days').value = '45'; document.querySelector('form.fields').requestSubmit();")
+        .await;
+    browser.until(SOON, "it says that it is saved", "return document.querySelector('.done') !== null").await;
+    let text = std::fs::read_to_string(daemon.config()).expect("the configuration");
+    assert!(
+        text.contains("motion_days = 45") && text.contains("# the tree!") && !text.contains("continuous_days"),
+        "{text}"
+    );
+
     browser.client.delete_all_cookies().await.expect("signed out");
     sign_in(&browser, &daemon, ("mia", "another fine password")).await;
     let status = browser

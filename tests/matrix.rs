@@ -61,6 +61,8 @@ GET /events SignedIn
 POST /events SignedIn
 GET /events/{event} Event(History)
 GET /activity SignedIn
+GET /storage Owner
+POST /storage Owner
 GET /adopt Owner
 POST /adopt Owner
 POST /adopt/again Owner

@@ -23,7 +23,9 @@ const SETTLED: &str = "
         return box.width > 0 && box.top < innerHeight && box.bottom > 0; };
     return document.readyState === 'complete'
         && [...document.images].filter(isSeen).every((image) => image.complete)
-        && [...document.querySelectorAll('.tile video')].filter(isSeen).every((video) => video.readyState >= 2);";
+        && [...document.querySelectorAll('.tile video, .screen video, .theatre video')]
+            .filter((video) => isSeen(video) && (!document.querySelector('dialog[open]') || video.closest('dialog')))
+            .every((video) => video.readyState >= 2 || !video.currentSrc);";
 
 /// What jumped about while the page loaded: its score, and which elements moved.
 const SHIFTS: &str = "
@@ -56,7 +58,8 @@ struct Inspector {
 }
 
 impl Inspector {
-    async fn look_at(&mut self, name: &str, url: &str) {
+    /// Looks at a page as it comes and, if there is something to do, at what that makes of it.
+    async fn look_at(&mut self, name: &str, url: &str, act: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         std::fs::create_dir_all(&folder).expect("a folder");
         for (size, pixels) in SIZES {
@@ -65,9 +68,13 @@ impl Inspector {
                 browser.be(pixels, scheme).await;
                 browser.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
                 browser.until(Duration::from_secs(40), "its pictures are there", SETTLED).await;
+                let shifts = browser.run_async(SHIFTS).await;
+                if !act.is_empty() {
+                    browser.run(act).await;
+                    browser.until(Duration::from_secs(40), "it is done", SETTLED).await;
+                }
                 let png = browser.client.screenshot().await.expect("a screenshot");
                 std::fs::write(folder.join(format!("{name}-{size}-{scheme}.png")), png).expect("a written file");
-                let shifts = browser.run_async(SHIFTS).await;
                 let mut complain = |what: String| {
                     writeln!(self.complaints, "{name}, {size}, {scheme}: {what}").expect("a text grows");
                 };
@@ -107,7 +114,7 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
     let demo = Demo::start(3);
     let mut inspector = Inspector { browser, axe, complaints: String::new() };
     for (name, path) in [("sign-in", "/sign-in"), ("trust", "/trust"), ("nothing", "/no-such-page")] {
-        inspector.look_at(name, &format!("{}{path}", demo.origin)).await;
+        inspector.look_at(name, &format!("{}{path}", demo.origin), "").await;
     }
     let browser = &inspector.browser;
     browser.client.goto(&demo.link).await.expect("the link opens");
@@ -138,6 +145,7 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
             event["end"].as_f64().expect("it is over") + 1.0
         ))
         .await;
+    let began = event["start"].as_f64().expect("a moment");
     let (event, day) = (format!("/events/{id}"), format!("/cameras/{camera}"));
     let motion = format!("{day}/motion");
     for (name, path) in [
@@ -148,6 +156,7 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
         ("day", &day),
         ("timeline", "/timeline"),
         ("motion", &motion),
+        ("storage", "/storage"),
         ("cameras", "/cameras"),
         ("adopt", "/adopt"),
         ("activity", "/activity"),
@@ -155,7 +164,20 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
         ("people", "/people"),
         ("person", "/people/1"),
     ] {
-        inspector.look_at(name, &format!("{}{path}", demo.origin)).await;
+        inspector.look_at(name, &format!("{}{path}", demo.origin), "").await;
+    }
+    let playing = format!("/timeline?t={}", (began + 2.0).max(0.0));
+    let zone = "document.getElementById('add-zone').click(); document.getElementById('add-mask').click();";
+    for (name, path, act) in [
+        ("timeline-playing", playing.as_str(), ""),
+        ("timeline-month", "/timeline", "document.querySelector('.pick-day').open = true"),
+        ("keys", "/", "document.getElementById('keys').showModal()"),
+        ("events-chosen", "/events", "for (const tick of document.querySelectorAll('.tick input')) tick.click()"),
+        ("day-saving", &day, "document.getElementById('save-part').open = true"),
+        ("motion-drawn", &motion, zone),
+        ("live-large", "/", "document.querySelector('.tile a.picture').click()"),
+    ] {
+        inspector.look_at(name, &format!("{}{path}", demo.origin), act).await;
     }
     assert!(inspector.complaints.is_empty(), "{}", inspector.complaints);
     let (code, _dir) = demo.stop();

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn script_and_style_together_weigh_little() {
-        let is_counted = |name: &str| name.ends_with(".js") || name.ends_with(".css");
+        let is_counted = |name: &str| media_type(name).starts_with("text/");
         let weight: usize = Files::iter()
             .filter(|name| is_counted(name))
             .filter_map(|name| Files::get(&name))

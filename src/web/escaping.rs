@@ -14,6 +14,7 @@ use crate::web::event::EventPage;
 use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage, Listed};
 use crate::web::frame::{Alarm, Frame, Place, ViewerName};
 use crate::web::keeper::{Candidate, Stranger, Trial};
+use crate::web::keeping::KeepingPage;
 use crate::web::live::{LivePage, Tile};
 use crate::web::message::MessagePage;
 use crate::web::motion::MotionPage;
@@ -176,6 +177,17 @@ fn timeline() -> TimelinePage {
     TimelinePage { frame: frame(), days: days(), cameras: vec![camera], calendar, may_export: true }
 }
 
+fn keeping() -> KeepingPage {
+    KeepingPage {
+        frame: frame(),
+        storage: hostile(),
+        continuous_days: hostile(),
+        motion_days: hostile(),
+        error: Some(hostile()),
+        said: Some("said"),
+    }
+}
+
 fn motion() -> MotionPage {
     MotionPage {
         frame: frame(),
@@ -240,7 +252,7 @@ fn pages() -> Vec<(&'static str, String)> {
         Trial { id: hostile(), name: hostile(), facts: vec![hostile()], advice: vec![hostile()], has_picture: true };
     let adopt = AdoptPage { frame: frame(), found: vec![candidate], error: Some(hostile()), trial: None };
     let tried = AdoptPage { frame: frame(), found: Vec::new(), error: None, trial: Some(trial) };
-    let value = Value { value: hostile(), name: hostile(), is_chosen: true };
+    let value = Value { key: hostile(), name: hostile(), is_chosen: true };
     let events = EventsPage {
         frame: frame(),
         choices: vec![choice(), choice(), choice()],
@@ -319,6 +331,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("event", event.render()),
         ("event_card", card().render()),
         ("day", day.render()),
+        ("keeping", keeping().render()),
         ("motion", motion().render()),
         ("calendar", calendar().render()),
         ("timeline", timeline().render()),

@@ -30,6 +30,7 @@ mod headers;
 mod health;
 mod hosts;
 pub mod keeper;
+mod keeping;
 mod links;
 mod live;
 mod me;

@@ -93,13 +93,13 @@ impl Drawn {
     }
 
     /// The settings with what is drawn.
-    fn applied_to(self, motion: Motion) -> Motion {
+    fn applied_to(self, motion: &Motion) -> Motion {
         let zones = self.zones.into_iter().map(|DrawnZone { name, area, sensitivity }| {
             let zone = Zone { area: Polygon(area), sensitivity };
             (name, zone)
         });
         let zones: BTreeMap<_, _> = zones.collect();
-        Motion { masks: self.masks.into_iter().map(Polygon).collect(), zones, ..motion }
+        Motion { masks: self.masks.into_iter().map(Polygon).collect(), zones, ..motion.clone() }
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn save(
     let wanted = Motion {
         enabled: form.has("enabled"),
         sensitivity: f32::from(sensitivity.min(100)) / 100.0,
-        ..drawn.applied_to(before)
+        ..drawn.applied_to(&before)
     };
     let saved = match complaint {
         Some(complaint) => Err(crate::web::sentence(complaint)),
@@ -205,6 +205,6 @@ mod tests {
     #[test]
     fn what_is_drawn_comes_back_as_it_was() {
         let drawn = Drawn { masks: vec![vec![[0.0, 0.0], [0.25, 0.0], [0.0, 0.5]]], zones: vec![zone("path")] };
-        assert_eq!(Drawn::of(&drawn.clone().applied_to(Motion::default())), drawn);
+        assert_eq!(Drawn::of(&drawn.clone().applied_to(&Motion::default())), drawn);
     }
 }

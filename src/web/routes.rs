@@ -10,8 +10,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
-    account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, live, me, metrics,
-    motion, pause, people, person, several, share, sign_in, timeline, trust,
+    account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, keeping, live, me,
+    metrics, motion, pause, people, person, several, share, sign_in, timeline, trust,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -128,6 +128,8 @@ pub fn table() -> Vec<Route> {
         Route::new(post.clone(), "/events", SignedIn, Page, several::change),
         Route::new(get.clone(), "/events/{event}", Event(Right::History), Page, event::page),
         Route::new(get.clone(), "/activity", SignedIn, Page, activity::page),
+        Route::new(get.clone(), "/storage", Owner, Page, keeping::page),
+        Route::new(post.clone(), "/storage", Owner, Page, keeping::save),
         // Taking cameras in.
         Route::new(get.clone(), "/adopt", Owner, Page, adopt::page),
         Route::new(post.clone(), "/adopt", Owner, Page, adopt::try_out),

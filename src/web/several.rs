@@ -71,7 +71,11 @@ pub(crate) async fn change(
     if ids.len() > MOST {
         return Err(Refusal::Bad("choose at most 200 events at once"));
     }
-    let chosen = proven(&site, &viewer, ids, wish.right()).await?;
+    let chosen = proven(&site, &viewer, ids, wish.right()).await;
+    if chosen.as_ref().err() == Some(&Refusal::NotFound) {
+        site.note_refusal(&viewer, peer, None, links::EVENTS).await?;
+    }
+    let chosen = chosen?;
     let entries: Vec<_> = chosen
         .iter()
         .map(|event| {

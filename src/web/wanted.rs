@@ -51,7 +51,8 @@ pub(crate) struct Wanted {
 
 /// One value of a field of the form.
 pub(crate) struct Value {
-    pub(crate) value: String,
+    /// What the address says.
+    pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) is_chosen: bool,
 }
@@ -131,7 +132,7 @@ impl Wanted {
             let is_known = chosen.is_empty() || values.iter().any(|(value, _)| value == chosen);
             let own = (!is_known).then(|| (chosen.clone(), chosen.clone()));
             let values = values.into_iter().chain(own);
-            let values = values.map(|(value, name)| Value { is_chosen: value == *chosen, value, name }).collect();
+            let values = values.map(|(value, name)| Value { is_chosen: value == *chosen, key: value, name }).collect();
             Field { name, label, any, values }
         };
         let mut fields = vec![
@@ -167,8 +168,7 @@ mod tests {
         let wanted = Wanted { longer: "42".into(), ..Wanted::default() };
         let fields = wanted.fields(["path".to_owned()]);
         assert_eq!(fields.iter().map(|field| field.name).collect::<Vec<_>>(), ["show", "hours", "longer", "zone"]);
-        let chosen: Vec<_> =
-            fields[2].values.iter().filter(|value| value.is_chosen).map(|value| &value.value).collect();
+        let chosen: Vec<_> = fields[2].values.iter().filter(|value| value.is_chosen).map(|value| &value.key).collect();
         assert_eq!(chosen, ["42"]);
         assert_eq!(wanted.fields([]).len(), 3, "no zones, no field for them");
     }

@@ -481,6 +481,10 @@ impl Keeper for NobodyFound {
         Box::pin(async { Err("There is no configuration.".to_owned()) })
     }
 
+    fn set_retention(&self, _: Retention) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err("There is no configuration.".to_owned()) })
+    }
+
     fn add(&self, _: String, _: String) -> BoxFuture<'_, Result<CameraId, String>> {
         Box::pin(async { Err("Nobody was tried.".to_owned()) })
     }
