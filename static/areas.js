@@ -175,7 +175,8 @@ function add(kind) {
   const taken = areas.map(({ name }) => name);
   let number = 1;
   while (taken.includes(`zone-${number}`)) number += 1;
-  const area = /** @type {Area} */ ({ kind, name: kind === "zone" ? `zone-${number}` : "", sensitivity: null, area: [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]] });
+  const off = (areas.length % 5) * 0.06; // beside the one before, not over it
+  const area = /** @type {Area} */ ({ kind, name: kind === "zone" ? `zone-${number}` : "", sensitivity: null, area: [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]].map(([x, y]) => [round(x + off), round(y + off)]) });
   areas.push(area);
   list.append(row(area));
   draw();

@@ -29,7 +29,7 @@ fn id(n: usize) -> String {
 fn fill(household: &Household, days: i64, first: UtcMicros) {
     for n in 1..=CAMERAS {
         household.writer.write_blocking(move |tx| rights::adopt(tx, &camera(&id(n)))).expect("written");
-        for month in 0..days.div_euclid(30) + 1 {
+        for month in 0..=(days - 1).div_euclid(30) {
             let (from, to) = (month * 30, days.min(month * 30 + 30));
             let written = household.writer.write_blocking(move |tx| {
                 let span = (id(n), first.0 + from * DAY, (to - from) * 1440);
