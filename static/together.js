@@ -55,7 +55,7 @@ class Follower {
     }
     const apart = playback.moment - moment;
     const isPlayed = runs && speed <= SKIM;
-    if (isThere && !(Math.abs(apart) < (isPlayed ? APART : 0.002))) playback.seek(moment);
+    if (isThere && !(Math.abs(apart) < (isPlayed ? APART : 0.00005))) playback.seek(moment);
     if (isPlayed) playback.run(speed * (Math.abs(apart) < APART && Math.abs(apart) > 0.04 ? 1 - apart / 2 : 1));
     else playback.stand();
     // What is skimmed shows what it can; what is played or stands still shows exactly that moment.

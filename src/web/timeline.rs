@@ -53,8 +53,10 @@ pub(crate) async fn page(
     let rights = site.rights(&viewer).await?;
     let parts = &site.parts;
     let mut cameras = Vec::new();
-    for proof in &proofs {
-        let known = recordings::overview(proof, days.span, now, &parts.readers, &parts.open).await.map_err(refused)?;
+    // All at once: there are several readers, and the page waits for the slowest camera alone.
+    let asked = proofs.iter().map(|proof| recordings::overview(proof, days.span, now, &parts.readers, &parts.open));
+    let known = futures_util::future::try_join_all(asked).await.map_err(refused)?;
+    for (proof, known) in proofs.iter().zip(known) {
         let id = proof.camera();
         cameras.push(CameraOfDay {
             id: id.to_string(),
