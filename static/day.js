@@ -1,137 +1,199 @@
 // @ts-check
-// A camera's day: the bar, the player, the buttons and keys around them.
+// A day of one camera or of all together: the bars, the player, the buttons and keys around them.
 
-import { Playback } from "./playback.js";
+import { onKeys } from "./keys.js";
+import { Saving } from "./saving.js";
+import { saveStill } from "./still.js";
+import { Scrub } from "./scrub.js";
 import { Timeline } from "./timeline.js";
+import { Together } from "./together.js";
 
 const page = /** @type {HTMLElement} */ (document.getElementById("day"));
-const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));
-const camera = page.dataset.camera ?? "";
+const screens = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-screen]")]);
+const cameras = screens.map((screen) => screen.dataset.screen ?? "");
 const [year, month, date] = (page.dataset.date ?? "").split("-").map(Number);
 // The reader's own day of that date; the recorder may keep another time zone.
 const start = new Date(year, month - 1, date).getTime() / 1000;
 const end = new Date(year, month - 1, date + 1).getTime() / 1000;
 const exact = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const SPEEDS = [0.5, 1, 2, 4, 8, 16, 32];
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 const byId = (id) => /** @type {T} */ (document.getElementById(id));
 const saying = byId("saying");
 const clock = byId("clock");
+const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
 
-const playback = new Playback(video, camera, {
+/** What is said once, and stands for a moment. */
+const note = { words: "", until: 0 };
+/** @param {string} words */
+function tell(words) {
+  if (saying.textContent !== words) saying.textContent = words;
+}
+/** @param {string} words */
+function remark(words) {
+  [note.words, note.until] = [words, Date.now() + 3000];
+  tell(words);
+}
+
+const together = new Together(screens, {
   onTime: (moment) => {
-    if (!timeline.dragging) timeline.move(moment);
-    clock.textContent = exact.format(new Date(moment * 1000));
+    if (timelines.some(({ dragging }) => dragging)) return;
+    show(moment);
+    remember(moment);
   },
-  onState: (words, playing) => {
-    saying.textContent = words;
-    byId("play").querySelector(".icon")?.setAttribute("class", `icon icon-${playing ? "pause" : "play"}`);
-    byId("play-words").textContent = playing ? "Pause" : "Play";
+  onState: (words, runs) => {
+    tell(words || (Date.now() < note.until ? note.words : ""));
+    byId("play").querySelector(".icon")?.setAttribute("class", `icon icon-${runs ? "pause" : "play"}`);
+    byId("play-words").textContent = runs ? "Pause" : "Play";
   },
 });
 
-const timeline = new Timeline(
-  /** @type {SVGSVGElement} */ (/** @type {unknown} */ (byId("bar"))), byId("hours"), start, end, (moment) => go(moment),
-);
+const scrub = new Scrub(byId("scrub"));
+const bars = /** @type {SVGSVGElement[]} */ (/** @type {unknown[]} */ ([...document.querySelectorAll("[data-bar]")]));
+const timelines = bars.map((bar, at) => new Timeline(bar, at === bars.length - 1 ? byId("hours") : null, start, end, {
+  onChoice: (moment) => { scrub.hide(); go(moment); },
+  onDrag: (moment) => { show(moment); scrub.show(cameras[at], moment, bar); },
+  onLeave: () => scrub.hide(),
+}));
+const saving = new Saving(() => cursor(), (from, to) => { for (const timeline of timelines) timeline.choose(from, to); });
 
-/** @type {import("./timeline.js").Recordings} */
-let recordings = { spans: [], gaps: [], motion: [] };
+/** @type {import("./timeline.js").Recordings[]} */
+let recordings = cameras.map(() => ({ spans: [], gaps: [], motion: [] }));
 
-/** Plays from a moment; where nothing is recorded, from where it goes on. @param {number} moment */
+const cursor = () => timelines[0]?.cursor ?? start;
+
+/** @param {number} moment */
+function show(moment) {
+  for (const timeline of timelines) timeline.move(moment);
+  const words = exact.format(new Date(moment * 1000));
+  if (clock.textContent !== words) clock.textContent = words;
+}
+
+let remembered = 0;
+/** The address says where one is, so that it can be handed on. @param {number} moment */
+function remember(moment) {
+  if (Math.abs(moment - remembered) < 5 && together.runs) return; // browsers allow it only so often
+  remembered = moment;
+  history.replaceState(null, "", `?day=${page.dataset.date}&t=${moment.toFixed(1)}`);
+}
+
+/** Shows a moment; where nothing is recorded, from where it goes on. @param {number} moment */
 function go(moment) {
-  const inside = recordings.spans.some((span) => span.start <= moment && moment < span.end);
-  const next = recordings.spans.filter((span) => span.start > moment).sort((a, b) => a.start - b.start)[0];
-  const last = recordings.spans.at(-1);
-  let to = moment;
-  if (!inside && next) to = next.start;
-  else if (!inside && last && moment >= last.end) to = Math.max(last.start, last.end - 10);
-  else if (!inside) {
-    saying.textContent = "Nothing was recorded here.";
-    timeline.move(moment);
-    return;
-  }
-  timeline.move(to);
-  playback.play(to);
-  history.replaceState(null, "", `?day=${page.dataset.date}&t=${to.toFixed(1)}`);
+  const spans = recordings.flatMap(({ spans }) => spans);
+  const last = spans.length ? Math.max(...spans.map(({ end }) => end)) : Number.NaN;
+  let to = together.next(moment);
+  if (Number.isNaN(to) && moment >= last) to = Math.max(start, last - 10);
+  show(Number.isNaN(to) ? moment : to);
+  if (Number.isNaN(to)) remark("Nothing was recorded here.");
+  else together.go(to);
+  remember(cursor());
+}
+
+/** @param {number} moment */
+function goAndPlay(moment) {
+  go(moment);
+  together.play();
+}
+
+function toggle() {
+  if (together.runs) return together.pause();
+  if (Number.isNaN(together.moment)) go(cursor());
+  together.play();
 }
 
 /** @param {1 | -1} direction */
 function goToEvent(direction) {
   const lead = 3; // a little before it moved
-  const starts = recordings.motion.map((event) => event.start - lead).sort((a, b) => a - b);
-  const here = timeline.cursor;
+  const starts = recordings.flatMap(({ motion }) => motion.map((event) => event.start - lead)).sort((a, b) => a - b);
+  const here = cursor();
   const to = direction > 0 ? starts.find((at) => at > here + 1) : starts.filter((at) => at < here - 4).at(-1);
-  if (to === undefined) saying.textContent = direction > 0 ? "No later event on this day." : "No earlier event on this day.";
-  else go(to);
+  if (to === undefined) remark(direction > 0 ? "No later event on this day." : "No earlier event on this day.");
+  else goAndPlay(to);
+}
+
+/** @param {1 | -1} direction */
+function change(direction) {
+  const at = SPEEDS.indexOf(together.speed) + direction;
+  together.speed = SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, at))];
+  speed.value = String(together.speed);
 }
 
 async function load() {
-  const answer = await fetch(`/api/cameras/${camera}/recordings?after=${start}&before=${end}`).catch(() => null);
-  if (answer?.status === 401) return location.reload();
-  if (!answer?.ok) return;
-  recordings = await answer.json();
-  timeline.show(recordings);
+  const answers = await Promise.all(cameras.map(async (camera) => {
+    const answer = await fetch(`/api/cameras/${camera}/recordings?after=${start}&before=${end}`).catch(() => null);
+    if (answer?.status === 401) location.reload();
+    return answer?.ok ? answer.json() : null;
+  }));
+  recordings = recordings.map((known, at) => answers[at] ?? known);
+  for (const [at, timeline] of timelines.entries()) timeline.show(recordings[at]);
+  together.know(recordings.map(({ spans }) => spans));
 }
 
-byId("play").addEventListener("click", () => playback.toggle(timeline.cursor, go));
-byId("back-ten").addEventListener("click", () => go(timeline.cursor - 10));
-byId("on-ten").addEventListener("click", () => go(timeline.cursor + 10));
+byId("play").addEventListener("click", toggle);
+byId("back-ten").addEventListener("click", () => go(cursor() - 10));
+byId("on-ten").addEventListener("click", () => go(cursor() + 10));
+byId("back-one").addEventListener("click", () => together.step(-1));
+byId("on-one").addEventListener("click", () => together.step(1));
 byId("back-event").addEventListener("click", () => goToEvent(-1));
 byId("on-event").addEventListener("click", () => goToEvent(1));
-byId("speed").addEventListener("change", (event) => {
-  playback.speed = Number(/** @type {HTMLSelectElement} */ (event.target).value);
-});
-byId("sound").addEventListener("click", () => {
+speed.addEventListener("change", () => { together.speed = Number(speed.value); });
+const sound = document.getElementById("sound");
+sound?.addEventListener("click", () => {
+  const video = /** @type {HTMLVideoElement} */ (screens[0].querySelector("video"));
   video.muted = !video.muted;
-  byId("sound").setAttribute("aria-pressed", String(!video.muted));
-  byId("sound").querySelector(".icon")?.setAttribute("class", `icon icon-${video.muted ? "muted" : "sound"}`);
+  sound.setAttribute("aria-pressed", String(!video.muted));
+  sound.querySelector(".icon")?.setAttribute("class", `icon icon-${video.muted ? "muted" : "sound"}`);
 });
-for (const [id, direction] of /** @type {[string, 1 | -1][]} */ ([["zoom-in", 1], ["zoom-out", -1]])) {
-  byId(id).addEventListener("click", () => {
-    timeline.zoom(direction);
-    /** @type {HTMLButtonElement} */ (byId("zoom-in")).disabled = !timeline.canCloser;
-    /** @type {HTMLButtonElement} */ (byId("zoom-out")).disabled = !timeline.canWider;
+const still = document.getElementById("save-still");
+still?.addEventListener("click", async () => {
+  const video = /** @type {HTMLVideoElement} */ (screens[0].querySelector("video"));
+  const saved = await saveStill(video, screens[0].dataset.name ?? cameras[0], together.moment);
+  if (!saved) remark("There is no picture yet: choose a moment first.");
+});
+if (still) still.hidden = false;
+for (const screen of screens) {
+  const picture = screen.querySelector(".picture");
+  picture?.addEventListener("click", () => !Number.isNaN(together.moment) && toggle());
+  picture?.addEventListener("dblclick", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else picture.requestFullscreen().catch(() => {});
   });
 }
-document.addEventListener("keydown", (event) => {
-  const within = /** @type {HTMLElement} */ (event.target).closest("input, select, textarea, button, a, summary");
-  if (within || event.ctrlKey || event.metaKey || event.altKey) return;
-  const keys = /** @type {Record<string, () => void>} */ ({
-    " ": () => playback.toggle(timeline.cursor, go),
-    ArrowLeft: () => go(timeline.cursor - (event.shiftKey ? 60 : 10)),
-    ArrowRight: () => go(timeline.cursor + (event.shiftKey ? 60 : 10)),
-    p: () => goToEvent(-1),
-    n: () => goToEvent(1),
-    m: () => byId("sound").click(),
+for (const [id, direction] of /** @type {[string, 1 | -1][]} */ ([["zoom-in", 1], ["zoom-out", -1]])) {
+  byId(id).addEventListener("click", () => {
+    for (const timeline of timelines) timeline.zoom(direction);
+    /** @type {HTMLButtonElement} */ (byId("zoom-in")).disabled = !timelines[0].canCloser;
+    /** @type {HTMLButtonElement} */ (byId("zoom-out")).disabled = !timelines[0].canWider;
   });
-  if (!(event.key in keys)) return;
-  event.preventDefault();
-  keys[event.key]();
+}
+onKeys({
+  " ": toggle,
+  ArrowLeft: (event) => go(cursor() - (event.shiftKey ? 60 : 10)),
+  ArrowRight: (event) => go(cursor() + (event.shiftKey ? 60 : 10)),
+  ",": () => together.step(-1),
+  ".": () => together.step(1),
+  "-": () => change(-1),
+  "+": () => change(1),
+  p: () => goToEvent(-1),
+  n: () => goToEvent(1),
+  m: () => sound?.click(),
+  "[": () => saving.begin(),
+  "]": () => saving.end(),
 });
 
-// A part as a file: the two fields are in the reader's time, the request in Unix seconds.
-const save = document.getElementById("save");
-if (save instanceof HTMLFormElement) {
-  const from = /** @type {HTMLInputElement} */ (byId("save-from"));
-  const to = /** @type {HTMLInputElement} */ (byId("save-to"));
-  /** @param {number} moment */
-  const field = (moment) => new Date((moment - new Date(moment * 1000).getTimezoneOffset() * 60) * 1000).toISOString().slice(0, 19);
-  save.closest("details")?.addEventListener("toggle", () => {
-    from.value = field(timeline.cursor);
-    to.value = field(timeline.cursor + 60);
-  });
-  save.addEventListener("submit", (event) => {
-    const [a, b] = [new Date(from.value).getTime() / 1000, new Date(to.value).getTime() / 1000];
-    if (!(a < b)) {
-      event.preventDefault();
-      to.setCustomValidity("Choose an end after the start.");
-      to.reportValidity();
-      return;
-    }
-    /** @type {HTMLInputElement} */ (save.elements.namedItem("start")).value = String(a);
-    /** @type {HTMLInputElement} */ (save.elements.namedItem("end")).value = String(b);
-  });
-  to.addEventListener("input", () => to.setCustomValidity(""));
+/** Before anything is played: one picture of each camera, not its film. @param {number} moment */
+function idle(moment) {
+  show(moment);
+  for (const [at, screen] of screens.entries()) {
+    const near = recordings[at].spans.filter((span) => span.start < moment).at(-1);
+    const video = screen.querySelector("video");
+    if (!near || !video) continue;
+    // A little before the end: the newest second is not on the disk yet.
+    const to = Math.max(near.start, Math.min(moment, near.end) - 4);
+    video.preload = "auto";
+    video.src = `/api/cameras/${cameras[at]}/moment.mp4?t=${to.toFixed(1)}`;
+  }
 }
 
 byId("controls").hidden = false;
@@ -139,5 +201,6 @@ byId("zoom").hidden = false;
 await load();
 if (Date.now() / 1000 < end) setInterval(load, 10_000);
 const asked = Number(page.dataset.at);
-if (asked) go(asked);
-else timeline.move(Math.min(Date.now() / 1000, recordings.spans.at(-1)?.end ?? start + 43200));
+const newest = Math.max(start, ...recordings.flatMap(({ spans }) => spans.map((span) => span.end)));
+if (asked) goAndPlay(asked);
+else idle(newest > start ? Math.min(Date.now() / 1000, newest) : start + 43200);

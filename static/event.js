@@ -1,5 +1,7 @@
 // @ts-check
-// One event: keep it, write a note, delete it; and say why a clip does not play.
+// One event: keep it, write a note, delete it, go to the next; and say why a clip does not play.
+
+import { follow, onKeys } from "./keys.js";
 
 const page = document.getElementById("event");
 const address = `/api/events/${page?.getAttribute("data-event")}`;
@@ -45,3 +47,36 @@ video?.addEventListener("error", async () => {
   saying.textContent = reason || "This browser cannot play this clip; save it and open it with another player.";
   saying.hidden = false;
 });
+
+// Whoever opened it has seen it.
+fetch(`${address}/seen`, { method: "PUT" }).catch(() => {});
+
+const newer = ".heading a[rel=prev]";
+const older = ".heading a[rel=next]";
+onKeys({
+  p: () => follow(newer),
+  n: () => follow(older),
+  ArrowLeft: () => follow(newer),
+  ArrowRight: () => follow(older),
+  k: () => kept?.click(),
+  " ": () => video?.paused ? video.play().catch(() => {}) : video?.pause(),
+});
+
+// With a finger: to the left the next one, to the right the one before, as in an album.
+/** @type {Touch | null} */
+let began = null;
+page?.addEventListener("touchstart", (event) => {
+  const touch = event.touches.length === 1 ? event.touches[0] : null;
+  const box = video?.getBoundingClientRect();
+  // Where the player has its own bar, a finger moves that.
+  const isOnBar = touch && box && touch.clientY > box.bottom - 64 && touch.clientY < box.bottom;
+  began = isOnBar ? null : touch;
+}, { passive: true });
+page?.addEventListener("touchend", (event) => {
+  const [ended] = event.changedTouches;
+  if (!began || !ended) return;
+  const [across, down] = [ended.clientX - began.clientX, ended.clientY - began.clientY];
+  began = null;
+  if (Math.abs(across) < 70 || Math.abs(down) > Math.abs(across) / 2) return;
+  follow(across < 0 ? older : newer);
+}, { passive: true });

@@ -50,6 +50,7 @@ function enlarge(tile) {
   }
   theatre.showModal();
   large = new Live(video, saying, camera, "main");
+  // Silent until somebody wants to hear it, and silent again with the next camera.
   large.onSound = showSound;
   showSound(false, false);
   video.muted = true;
@@ -77,20 +78,37 @@ for (const tile of players.keys()) {
 theatre?.addEventListener("close", () => {
   large?.stop();
   large = null;
+  if (document.pictureInPictureElement) document.exitPictureInPicture().catch(() => {});
   settle();
 });
 theatre?.addEventListener("click", (event) => event.target === theatre && theatre.close());
 document.getElementById("theatre-close")?.addEventListener("click", () => theatre?.close());
 document.getElementById("theatre-sound")?.addEventListener("click", () => large?.hear(!large.hears));
-document.getElementById("theatre-full")?.addEventListener("click", () => {
+function fill() {
   const picture = theatre?.querySelector(".picture");
   if (document.fullscreenElement) document.exitFullscreen();
   else picture?.requestFullscreen().catch(() => {});
+}
+document.getElementById("theatre-full")?.addEventListener("click", fill);
+
+const small = document.getElementById("theatre-small");
+if (small && document.pictureInPictureEnabled) {
+  small.hidden = false;
+  small.addEventListener("click", () => {
+    if (document.pictureInPictureElement) document.exitPictureInPicture().catch(() => {});
+    else theatre?.querySelector("video")?.requestPictureInPicture().catch(() => {});
+  });
+}
+theatre?.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "f") fill();
+  else if (event.key === "m" && !document.getElementById("theatre-sound")?.hidden) large?.hear(!large.hears);
 });
 
 document.addEventListener("visibilitychange", () => {
   settle();
-  // Hidden for long, the large picture goes too: nobody watches, and the camera's line is spared.
-  if (document.visibilityState === "hidden") large?.stop();
+  // Hidden for long, the large picture goes too: nobody watches, and the camera's line is spared. In a window of its own it
+  // is watched.
+  if (document.visibilityState === "hidden" && !document.pictureInPictureElement) large?.stop();
   else large?.start();
 });

@@ -3,11 +3,14 @@
 
 import { Feed, canPlay, hasMediaSource } from "./media.js";
 import { Pictures } from "./pictures.js";
+import { Slowness } from "./slow.js";
 
 const LATEST_TOLERATED = 1.6; // seconds behind the newest picture before we hurry
 const LOST = 4; // seconds behind before we jump
 const QUIET_MS = 4000; // without anything new to play, though bytes come: the sound that it waits for does not
 const SILENCE_MS = 8000; // without a byte: the line is dead, whatever the socket says
+const LONGEST_WAIT_MS = 5000; // between two attempts: nobody should have to reload a page
+const BETTER_MS = 60_000; // so long a slow line gets single pictures before film is tried again
 
 export class Live {
   /** @type {WebSocket | null} */ #socket = null;
@@ -20,6 +23,9 @@ export class Live {
   #grew = 0;
   #hears = false;
   #running = false;
+  #slowness = new Slowness();
+  /** Told whether the camera sends sound, and whether it is heard. @type {(has: boolean, hears: boolean) => void} */
+  onSound = () => {};
 
   /**
    * @param {HTMLVideoElement} video
@@ -32,8 +38,7 @@ export class Live {
     this.saying = saying;
     this.camera = camera;
     this.stream = stream;
-    /** Told whether the camera sends sound, and whether it is heard. @type {(has: boolean, hears: boolean) => void} */
-    this.onSound = () => {};
+    this.best = stream;
     this.wake = () => {
       if (this.#running && document.visibilityState === "visible" && Date.now() - this.#heard > SILENCE_MS) this.#connect();
     };
@@ -75,6 +80,7 @@ export class Live {
 
   #drop() {
     clearTimeout(this.#timer);
+    this.#slowness.forget();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -112,7 +118,7 @@ export class Live {
     this.onSound(sound, sound && this.#hears);
     if (!canPlay(codecs)) {
       if (this.stream === "main" && codecs.startsWith("hvc1")) {
-        this.stream = "sub"; // the small stream is often coded more simply
+        this.stream = this.best = "sub"; // the small stream is often coded more simply
         return this.#connect();
       }
       return this.#showPictures("This browser cannot play this camera; single pictures");
@@ -134,7 +140,7 @@ export class Live {
     if (!this.#running) return;
     this.#say(words);
     this.#attempt += 1;
-    const wait = Math.min(15000, 400 * 2 ** Math.min(this.#attempt, 6)) * (0.7 + 0.6 * Math.random());
+    const wait = Math.min(LONGEST_WAIT_MS, 400 * 2 ** Math.min(this.#attempt, 6)) * (0.7 + 0.6 * Math.random());
     this.#timer = setTimeout(() => this.#connect(), wait);
     // The page was signed out elsewhere, or the session is over: say so instead of trying for ever.
     if (this.#attempt % 3 === 1) {
@@ -150,6 +156,20 @@ export class Live {
     this.#pictures.start();
   }
 
+  /** The line does not carry it: less of it, or single pictures for a while. */
+  #giveLess() {
+    if (this.stream === "main") {
+      this.stream = "sub";
+      this.#say("Slow connection: the small picture");
+      return this.#connect();
+    }
+    this.#showPictures("Slow connection: single pictures");
+    this.#timer = setTimeout(() => {
+      this.stream = this.best;
+      this.#connect();
+    }, BETTER_MS);
+  }
+
   /** Twice a second: stay near the newest picture, and notice a dead line. */
   #watch() {
     if (document.visibilityState !== "visible") return;
@@ -157,8 +177,10 @@ export class Live {
     if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again("No picture arrives, trying again…");
     if (this.#end !== (range?.[1] ?? 0)) [this.#end, this.#grew] = [range?.[1] ?? 0, Date.now()];
     if (this.#hears && this.#feed && Date.now() - this.#grew > QUIET_MS) return this.hear(false);
-    if (!range) return;
     const { video } = this;
+    // From the first byte on: a picture that never comes whole is slow too.
+    if (this.#feed && this.#slowness.look(Date.now(), video.getVideoPlaybackQuality().totalVideoFrames)) return this.#giveLess();
+    if (!range) return;
     const [start, end] = range;
     const behind = end - video.currentTime;
     if (video.currentTime < start || behind > LOST || behind < -0.5) {

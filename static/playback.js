@@ -1,17 +1,18 @@
 // @ts-check
-// Plays any moment of a camera: fetches the playlist of a window, and feeds its pieces to the element ahead of time.
+// The footage of one camera in one element: fetches the playlist of a window, and feeds its pieces ahead of time. Which
+// moment is to be seen, and how fast time goes, others say (`together.js`).
 //
 // The element's own time is the time on the wall minus `#base`, so that gaps are gaps and every frame knows its moment.
 
 import { codecsOf } from "./codecs.js";
+import { Trouble, holds, idle, put, rest } from "./feeding.js";
 import { hasMediaSource, playable } from "./media.js";
 import { parse } from "./playlist.js";
 
 const WINDOW = 900; // seconds of one playlist
 const AHEAD = 25; // seconds fetched before they are needed
 const BEHIND = 30; // seconds kept after they were seen
-
-/** @typedef {{onTime: (moment: number) => void, onState: (words: string, playing: boolean) => void}} Listener */
+const NATIVE = 3600; // seconds that an old iPhone is given at once
 
 export class Playback {
   #base = 0;
@@ -24,71 +25,101 @@ export class Playback {
   #init = "";
   #next = 0;
   #url = "";
-  #words = "";
-  #speed = 1;
-  #wants = false;
+  #aim = Number.NaN;
+  #runs = false;
+  #rate = 1;
+  #frame = 0;
   #abort = new AbortController();
+  /** What is wrong, in words. */
+  trouble = "";
+  /** How many times faster than in life it is to be fed. */
+  pace = 1;
 
-  /** @param {HTMLVideoElement} video @param {string} camera @param {Listener} listener */
-  constructor(video, camera, listener) {
+  /** @param {HTMLVideoElement} video @param {string} camera */
+  constructor(video, camera) {
     this.video = video;
     this.camera = camera;
-    this.listener = listener;
     video.disableRemotePlayback = true;
-    video.addEventListener("timeupdate", () => this.#url && !video.seeking && listener.onTime(this.#base + video.currentTime));
-    for (const event of ["playing", "pause", "waiting", "seeked"]) video.addEventListener(event, () => this.#tell());
-    video.addEventListener("error", () => this.#url && this.#say("This footage cannot be decoded here."));
-    video.addEventListener("click", () => this.#url && this.toggle(0, () => {}));
-    setInterval(() => this.#jumpGap(), 400);
+    video.addEventListener("error", () => { if (this.#url) this.trouble = "This footage cannot be decoded here."; });
+    this.#measure();
   }
 
-  set speed(/** @type {number} */ speed) {
-    this.#speed = speed;
-    this.video.playbackRate = speed;
+  /** The moment that is seen, in Unix seconds; not a number before there is any. */
+  get moment() {
+    return this.#url && this.video.readyState >= 1 ? this.#base + this.video.currentTime : Number.NaN;
   }
 
-  /** @param {string} words */
-  #say(words) {
-    this.#words = words;
-    this.#tell();
+  /** Whether the picture of that moment is on the screen, and the next ones are there too. */
+  get isReady() {
+    return this.video.readyState >= 3 && !this.video.seeking;
   }
 
-  #tell() {
-    const { video } = this;
-    const waiting = this.#wants && !video.paused && video.readyState < 3 ? "Loading…" : "";
-    this.listener.onState(this.#words || waiting, this.#wants && !video.paused);
+  /** How long one picture stays, in seconds. */
+  get frame() {
+    return this.#frame || 1 / 15;
   }
 
-  /** Pauses or goes on; begins at a moment if nothing was played yet. @param {number} moment @param {(moment: number) => void} begin */
-  toggle(moment, begin) {
-    if (!this.#url) return begin(moment);
-    this.#wants = this.video.paused;
-    if (this.#wants) this.video.play().catch(() => {});
-    else this.video.pause();
-    this.#tell();
+  /** Whether that moment is here, to be shown at once. @param {number} moment */
+  holds(moment) {
+    return Boolean(this.#url) && holds(this.video.buffered, moment - this.#base);
   }
 
-  /** Plays from a moment, in Unix seconds. @param {number} moment */
-  play(moment) {
-    this.#wants = true;
-    const to = moment - this.#base;
+  /** How much more than usual is held ready; not without bounds, for a browser's memory has some. */
+  get #hurry() {
+    return Math.min(4, Math.max(1, this.pace));
+  }
+
+  /** Whether that moment is on its way. @param {number} moment */
+  expects(moment) {
+    if (!this.#url || this.trouble) return false;
+    if (this.#url.startsWith("/")) return moment >= this.#base && moment < this.#base + NATIVE;
     const { buffered } = this.video;
-    for (let i = 0; this.#url && i < buffered.length; i += 1) {
-      if (buffered.start(i) <= to && to < buffered.end(i) - 0.1) {
-        this.video.currentTime = to;
-        this.video.play().catch(() => {});
-        return;
-      }
-    }
-    this.#begin(moment);
+    const to = buffered.length ? Math.max(this.#aim, this.#base + buffered.end(buffered.length - 1)) : this.#aim;
+    return moment >= this.#aim - 0.5 && moment < to + 5 * this.#hurry;
   }
 
-  /** @param {number} moment */
-  async #begin(moment) {
+  /** Shows a moment that is held. @param {number} moment */
+  seek(moment) {
+    if (!this.video.seeking) this.video.currentTime = moment - this.#base;
+  }
+
+  /** Lets it run. @param {number} rate */
+  run(rate) {
+    this.#runs = true;
+    this.#rate = rate;
+    if (Math.abs(this.video.playbackRate - rate) > 0.01) this.video.playbackRate = rate;
+    if (this.video.paused && this.#url) this.video.play().catch(() => {});
+  }
+
+  /** Stands still. */
+  stand() {
+    this.#runs = false;
+    if (!this.video.paused) this.video.pause();
+  }
+
+  #measure() {
+    const { video } = this;
+    if (!("requestVideoFrameCallback" in video)) return;
+    let last = 0;
+    /** @param {number} _now @param {{mediaTime: number}} shown */
+    const look = (_now, { mediaTime }) => {
+      const between = mediaTime - last;
+      // Pictures may be left out, so the least time between two of them is that of one.
+      if (this.#runs && between > 0.008 && between < 0.6) this.#frame = this.#frame ? Math.min(this.#frame * 1.02, between) : between;
+      last = mediaTime;
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  }
+
+  /** Loads from a moment on. @param {number} moment */
+  async begin(moment) {
     this.#abort.abort();
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     const { video } = this;
+    this.trouble = "";
+    this.#aim = moment;
     this.#base = Math.floor(moment) - 600; // a file may begin well before the moment that is wanted of it
     this.#received.clear();
     this.#loadedTo = Math.floor(moment) - 1;
@@ -98,14 +129,12 @@ export class Playback {
     this.#codecs = "";
     this.#init = "";
     if (this.#url.startsWith("blob:")) URL.revokeObjectURL(this.#url);
-    this.#say("Loading…");
     if (!hasMediaSource) {
       // An old iPhone: it plays HLS by itself, but knows only one window.
       this.#base = this.#loadedTo;
-      this.#url = this.#playlist(this.#base, this.#base + 3600);
+      this.#url = this.#playlist(this.#base, this.#base + NATIVE);
       video.src = this.#url;
-      video.playbackRate = this.#speed;
-      video.play().then(() => this.#say(""), () => this.#say("This footage cannot be played here."));
+      if (this.#runs) this.run(this.#rate);
       return;
     }
     const Source = /** @type {any} */ (globalThis).ManagedMediaSource ?? MediaSource;
@@ -117,7 +146,7 @@ export class Playback {
     try {
       await this.#feed(source, moment, signal);
     } catch (error) {
-      if (!signal.aborted) this.#say(error instanceof Trouble ? error.message : "This footage cannot be played here.");
+      if (!signal.aborted) this.trouble = error instanceof Trouble ? error.message : "This footage cannot be played here.";
       if (!signal.aborted) console.warn(error);
     }
   }
@@ -127,7 +156,7 @@ export class Playback {
     return `/vod/${this.camera}/start/${from}/end/${to}/index.m3u8`;
   }
 
-  /** Keeps the element fed until something else is to be played. @param {MediaSource} source @param {number} moment @param {AbortSignal} signal */
+  /** Keeps the element fed until something else is to be shown. @param {MediaSource} source @param {number} moment @param {AbortSignal} signal */
   async #feed(source, moment, signal) {
     let begun = false;
     while (!signal.aborted) {
@@ -137,7 +166,7 @@ export class Playback {
         continue;
       }
       const ahead = piece.start - this.#base - this.video.currentTime;
-      const stretch = AHEAD * Math.max(1, this.#speed);
+      const stretch = AHEAD * this.#hurry;
       const isNextAfterGap = this.#next > 0 && piece.start - this.#pieces[this.#next - 1].end > 1;
       if (begun && ahead > stretch && !isNextAfterGap) {
         await rest(250, signal);
@@ -153,20 +182,22 @@ export class Playback {
         const wanted = Math.max(moment, piece.start + 0.01) - this.#base;
         if (begun || signal.aborted || piece.end <= moment || !holds(this.video.buffered, wanted)) return;
         begun = true;
-        this.video.currentTime = wanted;
-        this.video.playbackRate = this.#speed;
-        this.#say("");
-        if (this.#wants) this.video.play().catch(() => {});
+        this.#show(wanted);
       });
       if (!begun && piece.end > moment && this.video.buffered.length) {
         // The moment itself was lost: what comes nearest will do.
         begun = true;
         const { buffered } = this.video;
-        this.video.currentTime = buffered.start(buffered.length - 1) + 0.01;
-        this.#say("");
-        if (this.#wants) this.video.play().catch(() => {});
+        this.#show(buffered.start(buffered.length - 1) + 0.01);
       }
     }
+  }
+
+  /** @param {number} time */
+  #show(time) {
+    this.video.currentTime = time;
+    this.video.playbackRate = this.#rate;
+    if (this.#runs) this.video.play().catch(() => {});
   }
 
   /** Loads the next window; whether there was anything in it. @param {AbortSignal} signal */
@@ -244,47 +275,4 @@ export class Playback {
     if (!answer.ok) throw new Trouble(answer.status === 404 ? "This footage is gone." : "The recorder does not answer; try again.");
     return answer.arrayBuffer();
   }
-
-  /** Where nothing was recorded, goes on with what comes next. */
-  #jumpGap() {
-    const { video } = this;
-    if (!this.#wants || !this.#buffer || video.readyState >= 3 || video.seeking) return;
-    const { buffered } = video;
-    for (let i = 0; i < buffered.length; i += 1) {
-      const hole = buffered.start(i) - video.currentTime;
-      if (hole > 0 && hole < 0.6) video.currentTime = buffered.start(i) + 0.01;
-      else if (hole >= 0.6) {
-        const piece = this.#pieces.find(({ start }) => start - this.#base > video.currentTime + 0.3);
-        if (piece && piece.start - this.#base >= buffered.start(i) - 0.5) video.currentTime = buffered.start(i) + 0.01;
-      } else continue;
-      return;
-    }
-  }
-}
-
-/** Something to be told. */
-class Trouble extends Error {}
-
-/** @param {number} milliseconds @param {AbortSignal} signal */
-const rest = (milliseconds, signal) => new Promise((resolve) => {
-  const timer = setTimeout(resolve, milliseconds);
-  signal.addEventListener("abort", () => { clearTimeout(timer); resolve(undefined); }, { once: true });
-});
-
-/** @param {SourceBuffer} buffer */
-const idle = (buffer) => buffer.updating
-  ? new Promise((resolve) => buffer.addEventListener("updateend", resolve, { once: true }))
-  : Promise.resolve();
-
-/** @param {TimeRanges} ranges @param {number} time */
-function holds(ranges, time) {
-  for (let i = 0; i < ranges.length; i += 1) if (ranges.start(i) <= time && time < ranges.end(i) - 0.05) return true;
-  return false;
-}
-
-/** @param {SourceBuffer} buffer @param {BufferSource} bytes @param {AbortSignal} signal */
-async function put(buffer, bytes, signal) {
-  if (signal.aborted) return;
-  buffer.appendBuffer(bytes);
-  await idle(buffer);
 }

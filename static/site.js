@@ -1,6 +1,7 @@
 // @ts-check
 // On every page: times of the reader, and nothing of a household left behind for the next one at this device.
 
+import "./keys.js";
 import { localise } from "./times.js";
 
 localise();

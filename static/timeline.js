@@ -16,32 +16,36 @@ export class Timeline {
   #zoom = 0;
   #from = 0;
   #dragging = false;
+  /** @type {Span} */ #chosen = { start: 0, end: 0 };
 
   /**
-   * @param {SVGSVGElement} bar @param {HTMLElement} labels
+   * @param {SVGSVGElement} bar @param {HTMLElement | null} labels
    * @param {number} start @param {number} end of the day, in Unix seconds
-   * @param {(moment: number) => void} onChoice
+   * @param {{onChoice: (moment: number) => void, onDrag: (moment: number) => void, onLeave: () => void}} listener
    */
-  constructor(bar, labels, start, end, onChoice) {
+  constructor(bar, labels, start, end, listener) {
     this.bar = bar;
     this.labels = labels;
     this.start = start;
     this.end = end;
     this.cursor = start;
-    this.onChoice = onChoice;
+    this.listener = listener;
     this.#from = start;
     bar.addEventListener("pointerdown", (event) => {
       this.#dragging = true;
       bar.setPointerCapture(event.pointerId);
-      this.move(this.#momentAt(event));
+      this.#drag(event);
     });
-    bar.addEventListener("pointermove", (event) => this.#dragging && this.move(this.#momentAt(event)));
+    bar.addEventListener("pointermove", (event) => this.#dragging && this.#drag(event));
     bar.addEventListener("pointerup", (event) => {
       if (!this.#dragging) return;
       this.#dragging = false;
-      this.onChoice(this.#momentAt(event));
+      this.listener.onChoice(this.#momentAt(event));
     });
-    bar.addEventListener("pointercancel", () => { this.#dragging = false; });
+    bar.addEventListener("pointercancel", () => {
+      this.#dragging = false;
+      this.listener.onLeave();
+    });
     bar.addEventListener("keydown", (event) => this.#key(event));
     this.draw();
   }
@@ -63,6 +67,13 @@ export class Timeline {
   }
 
   /** @param {PointerEvent} event */
+  #drag(event) {
+    const moment = this.#momentAt(event);
+    this.move(moment);
+    this.listener.onDrag(moment);
+  }
+
+  /** @param {PointerEvent} event */
   #momentAt(event) {
     const box = this.bar.getBoundingClientRect();
     const part = Math.min(1, Math.max(0, (event.clientX - box.left) / Math.max(1, box.width)));
@@ -80,12 +91,18 @@ export class Timeline {
     event.preventDefault();
     event.stopPropagation();
     this.move(to);
-    this.onChoice(this.cursor);
+    this.listener.onChoice(this.cursor);
   }
 
   /** @param {Recordings} recordings */
   show(recordings) {
     this.#recordings = recordings;
+    this.draw();
+  }
+
+  /** Marks a part of the day; none if it is empty. @param {number} from @param {number} to */
+  choose(from, to) {
+    this.#chosen = { start: from, end: to };
     this.draw();
   }
 
@@ -124,6 +141,7 @@ export class Timeline {
       const height = 12 + 36 * Math.min(1, Math.sqrt(peak));
       parts.push(this.#rect("bar-motion", start, Math.max(end ?? start, start + least), 60 - height, height));
     }
+    parts.push(this.#rect("bar-chosen", this.#chosen.start, this.#chosen.end, 0, 60));
     this.bar.replaceChildren(...parts.filter((part) => part !== null));
     this.#drawCursor();
     this.#drawLabels();
@@ -158,6 +176,7 @@ export class Timeline {
   }
 
   #drawLabels() {
+    if (!this.labels) return;
     let step = STEPS[this.#zoom];
     const room = Math.max(2, Math.floor(this.bar.clientWidth / 72));
     while (this.#length / step > room) step *= 2;

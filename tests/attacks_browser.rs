@@ -143,7 +143,7 @@ async fn back_after_signing_out_shows_nothing() {
         browser.client.goto(&format!("{}{path}", household.origin())).await.expect("opened");
     }
     browser.until(LIMIT, "it names the household's cameras", "return document.body.innerText.includes('anna')").await;
-    browser.run("document.querySelector('form.who button').click()").await;
+    browser.run("document.querySelector('form.who button[type=submit]').click()").await;
     browser.until(LIMIT, "signed out", "return location.pathname === '/sign-in'").await;
     for steps in 1..=3 {
         browser.client.back().await.expect("back");

@@ -1,5 +1,7 @@
 //! The pages of a running demo, in a real browser.
 
+#![expect(clippy::disallowed_methods, reason = "a test measures real time")]
+
 mod support;
 
 use std::path::Path;
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use hearthwatch::fake_camera::watermark;
 use serde_json::Value;
-use support::Demo;
 use support::browser::Browser;
+use support::{Daemon, Demo, FakeCamera};
 
 /// Draws what `element` shows into a canvas and returns its brightness: 640×360, row-major, one byte a pixel.
 async fn luma(browser: &Browser, element: &str) -> Vec<u8> {
@@ -172,4 +174,69 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
 
     let (code, _dir) = demo.stop();
     assert_eq!(code, Some(0), "Ctrl-C is a clean end");
+}
+
+const MOVES: &str = "const video = document.querySelector('.tile video');
+    if (video === null || video.paused || video.readyState < 2) { window.first = undefined; return false; }
+    window.first ??= video.currentTime;
+    return video.currentTime > window.first + 1 && document.querySelector('.tile .saying').textContent === '';";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_pictures_come_back_by_themselves_after_the_recorder_was_away() {
+    let Some(browser) = Browser::start().await else { return };
+    let camera = FakeCamera::start(&["--scene", "walker", "--size", "320x180", "--fps", "10"]);
+    let mut daemon = Daemon::start(&format!("[cameras.porch]\nurl = \"{}\"", camera.url));
+    let (name, password) = daemon.owner();
+    browser.client.goto(&format!("{}/sign-in", daemon.origin)).await.expect("the sign-in page opens");
+    let status = browser
+        .run(&format!(
+            "const request = new XMLHttpRequest();
+             request.open('POST', '/api/login', false);
+             request.setRequestHeader('content-type', 'application/json');
+             request.send(JSON.stringify({{ user: '{name}', password: '{password}' }}));
+             return request.status;"
+        ))
+        .await;
+    assert_eq!(status, 204);
+    browser.client.goto(&daemon.origin).await.expect("the grid opens");
+    browser.until(Duration::from_secs(40), "the picture moves", MOVES).await;
+
+    daemon.kill();
+    let says = "return document.querySelector('.tile .saying').textContent.includes('trying again')";
+    browser.until(Duration::from_secs(20), "it says that it tries again", says).await;
+    daemon.start_again();
+    daemon.serves();
+    let began = std::time::Instant::now();
+    browser.until(Duration::from_secs(60), "the picture moves again", MOVES).await;
+    println!("live again {:.1} s after the recorder served, a second of film included", began.elapsed().as_secs_f64());
+}
+
+#[tokio::test]
+async fn a_line_is_slow_that_hardly_brings_a_picture_in_ten_seconds() {
+    let Some(browser) = Browser::start().await else { return };
+    let demo = Demo::start(1);
+    browser.client.goto(&demo.link).await.expect("the link opens");
+    let there = "return document.querySelector('script[src*=\"grid.js\"]') !== null";
+    browser.until(Duration::from_secs(20), "the grid", there).await;
+    let verdicts = browser
+        .run_async(
+            "const done = arguments[arguments.length - 1];
+             import(document.querySelector('script[src*=\"grid.js\"]').src.replace('grid.js', 'slow.js')).then(({ Slowness }) => {
+                 const judge = (pictures, every = 500) => {
+                     const slowness = new Slowness();
+                     let slow = 0;
+                     for (let n = 0; n <= 40; n += 1) slow += slowness.look(n * every, pictures(n)) ? 1 : 0;
+                     return slow > 0;
+                 };
+                 done({
+                     film: judge((n) => n * 7), standing: judge(() => 3), one_a_second: judge((n) => Math.floor(n / 2)),
+                     one_in_four: judge((n) => Math.floor(n / 8)), asleep: judge(() => 3, 5_000), anew: judge((n) => (n % 10) * 2),
+                 });
+             });",
+        )
+        .await;
+    let expected = serde_json::json!({
+        "film": false, "standing": true, "one_a_second": false, "one_in_four": true, "asleep": false, "anew": false
+    });
+    assert_eq!(verdicts, expected);
 }

@@ -17,7 +17,8 @@ use crate::app::trial::{self, Tried};
 use crate::camera::discovery::{Found, How};
 use crate::camera::onvif;
 use crate::config::edit::{self, NewCamera, SignIn};
-use crate::config::settings::{CameraUrl, Credentials};
+use crate::config::motion_edit::set_motion;
+use crate::config::settings::{CameraUrl, Credentials, Motion, Retention};
 use crate::config::{self, in_household, write_atomically};
 use crate::units::{CameraId, Clock, Monotonic};
 use crate::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
@@ -112,6 +113,29 @@ impl HouseKeeper {
         write_atomically(&self.config, &text)?;
         Ok(id)
     }
+
+    fn write_retention(&self, retention: Retention) -> anyhow::Result<()> {
+        let settings = config::load(&self.config).context("the configuration cannot be read")?;
+        let mut text = config::text(&self.config).context("the configuration cannot be read")?;
+        let before = settings.retention;
+        for (key, before, after) in [
+            ("motion_days", before.motion, retention.motion),
+            ("continuous_days", before.continuous, retention.continuous),
+        ] {
+            if before != after {
+                text = edit::set(&text, &["retention", key], (after.as_secs_f64() / 864.0).round() / 100.0)?;
+            }
+        }
+        Ok(write_atomically(&self.config, &text)?)
+    }
+
+    fn write_motion(&self, camera: &CameraId, motion: &Motion) -> anyhow::Result<()> {
+        let settings = config::load(&self.config).context("the configuration cannot be read")?;
+        let before = settings.cameras.get(camera).context("the configuration does not know this camera any more")?;
+        let text = config::text(&self.config).context("the configuration cannot be read")?;
+        let text = set_motion(&text, camera, &before.motion, motion)?;
+        Ok(write_atomically(&self.config, &text)?)
+    }
 }
 
 fn stranger(refusal: crate::camera::identity::Refusal) -> Stranger {
@@ -170,6 +194,16 @@ impl Keeper for HouseKeeper {
 
     fn picture(&self, trial: &str) -> Option<Bytes> {
         self.tried(trial)?.picture
+    }
+
+    fn set_motion(&self, camera: CameraId, motion: Motion) -> BoxFuture<'_, Result<(), String>> {
+        async move { self.write_motion(&camera, &motion).map_err(|error| crate::web::sentence(&format!("{error:#}"))) }
+            .boxed()
+    }
+
+    fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>> {
+        async move { self.write_retention(retention).map_err(|error| crate::web::sentence(&format!("{error:#}"))) }
+            .boxed()
     }
 
     fn add(&self, trial: String, name: String) -> BoxFuture<'_, Result<CameraId, String>> {

@@ -11,6 +11,7 @@ mod complaint;
 pub mod edit;
 pub mod file;
 mod load;
+pub mod motion_edit;
 mod section;
 pub mod settings;
 mod shape;

@@ -196,6 +196,24 @@ CREATE TABLE events (
 CREATE INDEX events_by_camera ON events (camera, start_us, end_us);
 CREATE INDEX events_by_length ON events (camera, end_us - start_us);
 CREATE INDEX events_open ON events (camera, start_us) WHERE end_us IS NULL;
+CREATE INDEX events_kept ON events (camera, start_us) WHERE kept = 1;
+
+-- Up to when each person has seen what moved: what began later is new to them. No row: everything is.
+CREATE TABLE looked (
+  user INTEGER PRIMARY KEY                            -- who
+    REFERENCES users (id) ON DELETE CASCADE,
+  until_us INTEGER NOT NULL                           -- an event that began then, or before, is not new; only ever grows
+) STRICT;
+
+-- Events that began after that, and that the person saw all the same.
+CREATE TABLE seen (
+  user INTEGER NOT NULL                               -- who
+    REFERENCES users (id) ON DELETE CASCADE,
+  event BLOB NOT NULL                                 -- opened it, or said so in the list
+    REFERENCES events (id) ON DELETE CASCADE,
+  PRIMARY KEY (user, event)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_by_event ON seen (event);
 
 -- Events that were removed while they went on: what is still said of them is not taken in. Emptied at each start.
 CREATE TABLE removed_events (

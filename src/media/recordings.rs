@@ -50,22 +50,26 @@ pub async fn overview(
     if span.length() > MAX_LENGTH {
         return Err(MediaError::TooLong("at most 62 days are told about at once; ask for a shorter time"));
     }
-    let recordings = find(proof, span, readers, open).await?;
+    // First the open ones, then the rows: whatever is closed in between is seen twice rather than not at all.
+    let open: Vec<_> = open.of(proof.get()).into_iter().map(|open| open.span).collect();
     let camera = proof.get().clone();
-    let (gaps, motion) = readers
+    let (mut recorded, gaps, motion) = readers
         .read(move |conn| {
+            let recorded = segments::times_between(conn, &camera, span)?;
             let mut gaps = gaps::between(conn, &camera, span)?;
             if let Some(pause) = pauses::of(conn, &camera)?
                 && let Some(span) = pauses::missing(conn, &pause, now)?
             {
                 gaps.push(Gap { camera: camera.clone(), span, cause: GapCause::Paused });
             }
-            Ok((gaps, events::between(conn, &camera, span)?))
+            Ok((recorded, gaps, events::between(conn, &camera, span)?))
         })
         .await?;
     let cut = |gap: Gap| Some(Gap { span: gap.span.intersection(span)?, ..gap });
+    recorded.extend(open);
+    recorded.sort_by_key(|span| span.start());
     Ok(Overview {
-        spans: merge(recordings.iter().filter_map(|recording| recording.get().span.intersection(span))),
+        spans: merge(recorded.into_iter().filter_map(|recorded| recorded.intersection(span))),
         gaps: gaps.into_iter().filter_map(cut).collect(),
         motion: motion
             .into_iter()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
@@ -12,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access::Viewer;
 use crate::index::audit::Entry;
-use crate::units::{CameraId, Secret};
+use crate::units::CameraId;
+use crate::web::form::Form;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::keeper::{Candidate, Trial, Wish};
 use crate::web::links;
@@ -48,11 +48,6 @@ async fn show(
     Ok(answer(status, &AdoptPage { frame, found, error, trial }))
 }
 
-fn field(body: &[u8], name: &str) -> String {
-    let mut fields = url::form_urlencoded::parse(body);
-    fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
 fn entry(
     site: &Site,
     viewer: &Viewer,
@@ -78,13 +73,13 @@ pub(crate) async fn try_out(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
     let wish = Wish {
-        key: field(&body, "key"),
-        url: field(&body, "url").trim().to_owned(),
-        user: field(&body, "user"),
-        password: Secret::new(field(&body, "password")),
+        key: form.get("key").to_owned(),
+        url: form.get("url").trim().to_owned(),
+        user: form.get("user").to_owned(),
+        password: form.secret("password"),
     };
     // A picture of somewhere will be shown: that is a look like any other.
     let at = if wish.key.is_empty() { &wish.url } else { &wish.key };
@@ -109,9 +104,9 @@ pub(crate) async fn add(
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
     Path(trial): Path<String>,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    match site.parts.keeper.add(trial, field(&body, "name")).await {
+    match site.parts.keeper.add(trial, form.get("name").to_owned()).await {
         Ok(camera) => {
             site.append(entry(&site, &viewer, peer, "camera-added", Some(camera), String::new())).await?;
             Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CAMERAS)]).into_response())
@@ -125,9 +120,9 @@ pub(crate) async fn again(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
     Extension(peer): Extension<Peer>,
-    body: Bytes,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    let camera: CameraId = field(&body, "camera").parse().map_err(|_| Refusal::NotFound)?;
+    let camera: CameraId = form.get("camera").parse().map_err(|_| Refusal::NotFound)?;
     let rights = site.rights(&viewer).await?;
     if !rights.iter().any(|(seen, rights)| *seen == camera && rights.any()) {
         return Err(Refusal::NotFound);

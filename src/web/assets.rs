@@ -88,6 +88,17 @@ mod tests {
     }
 
     #[test]
+    fn script_and_style_together_weigh_little() {
+        let is_counted = |name: &str| media_type(name).starts_with("text/");
+        let weight: usize = Files::iter()
+            .filter(|name| is_counted(name))
+            .filter_map(|name| Files::get(&name))
+            .map(|file| file.data.len())
+            .sum();
+        assert!(weight <= 150 * 1024, "{weight} bytes, uncompressed");
+    }
+
+    #[test]
     fn modules_stay_short_and_carry_no_markup_from_data() {
         for name in Files::iter().filter(|name| name.ends_with(".js")) {
             let data = Files::get(&name).expect("listed").data;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::access::{Role, Viewable, Viewer};
 use crate::camera::packet::VideoCodec;
 use crate::camera::status::{Link, StreamStatus};
+use crate::index::pins;
 use crate::units::CameraId;
 use crate::web::board::OnBoard;
 use crate::web::frame::{Frame, Place, page as answer};
@@ -21,6 +22,7 @@ use crate::web::keeper::Stranger;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 use crate::web::tips::tips;
+use crate::web::vitals::{Vital, known_by, vitals};
 use crate::web::why::{self, DismissedInWords};
 use crate::web::words::{self, Show};
 use crate::web::{health, links};
@@ -36,6 +38,8 @@ pub(crate) struct CamerasPage {
     pub(crate) lan_only: &'static str,
     pub(crate) cameras: Vec<CameraInWords>,
     pub(crate) may_add: bool,
+    /// The recorder's time, for a device to hold its own against.
+    pub(crate) now_s: f64,
 }
 
 /// One camera as the page says it. What ends in `|safe` in the template is a `<time>` element of our own.
@@ -53,6 +57,9 @@ pub(crate) struct CameraInWords {
     pub(crate) stranger: Option<Stranger>,
     pub(crate) id: String,
     pub(crate) streams: Vec<StreamInWords>,
+    pub(crate) vitals: Vec<Vital>,
+    /// By what it is told from other devices.
+    pub(crate) known_by: Option<String>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
     pub(crate) tips: Vec<String>,
@@ -72,17 +79,18 @@ pub(crate) async fn page(
 ) -> Result<Response, Refusal> {
     let may_add = viewer.role() == Role::Owner;
     let cameras = seen_by(&site, &viewer).await?.into_iter();
+    let pins = site.read(pins::all).await?;
     let cameras = cameras.map(|(camera, entry)| {
         let words = in_words(&site, &camera, &entry);
-        CameraInWords { stranger: words.stranger.filter(|_| may_add), ..words }
+        let known_by = pins.get(&camera).map(|pin| known_by(&pin.evidence));
+        CameraInWords { stranger: words.stranger.filter(|_| may_add), known_by, ..words }
     });
     let cameras: Vec<_> = cameras.collect();
     let storage = health::storage_in_words(&site).await;
+    let now_s = site.parts.clock.now().as_unix_seconds();
     let frame = Frame::inside(&site, &viewer, Place::Cameras, "Cameras").await?;
-    Ok(answer(
-        StatusCode::OK,
-        &CamerasPage { frame, storage, lan_only: site.parts.lan_only.in_words(), cameras, may_add },
-    ))
+    let lan_only = site.parts.lan_only.in_words();
+    Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, lan_only, cameras, may_add, now_s }))
 }
 
 /// The cameras on the board on which the viewer has any right.
@@ -117,6 +125,8 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
         stranger: site.parts.keeper.stranger(camera).filter(|_| matches!(status.link, Link::Refused { .. })),
         id: camera.to_string(),
         streams,
+        vitals: vitals(&status, &entry.counters),
+        known_by: None,
         recording: match entry.record {
             "continuous" => "everything",
             "motion" => "around motion",
@@ -162,6 +172,9 @@ fn stream_as_json(status: &StreamStatus) -> Value {
         "height": video.map(|video| video.height),
         "fps": status.pictures_per_second,
         "kbit_s": status.kbit_s,
+        "key_frame_interval_s": status.key_frame_interval.map(|interval| interval.as_secs_f64()),
+        "lost_packets": status.lost_packets,
+        "reconnects": status.reconnects,
     })
 }
 

@@ -21,6 +21,9 @@ use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 use crate::web::words;
 
+/// How long the film of a moment is, in seconds: one picture at least.
+const MOMENT: f64 = 0.3;
+
 /// From when to when.
 #[derive(Deserialize)]
 pub(crate) struct Window {
@@ -42,6 +45,27 @@ pub(crate) async fn of_span(
     let mut response = clip(&site, camera, span, &headers).await?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
     Ok(response)
+}
+
+/// Which moment.
+#[derive(Deserialize)]
+pub(crate) struct At {
+    t: f64,
+}
+
+/// `GET /api/cameras/{id}/moment.mp4?t=`: a film of hardly more than the picture of that moment, for the finger on a bar.
+pub(crate) async fn of_moment(
+    State(site): State<Arc<Site>>,
+    Extension(camera): Extension<Viewable<CameraId>>,
+    Extension(peer): Extension<Peer>,
+    Query(At { t }): Query<At>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let moment = span(t, t + MOMENT)?;
+    // A finger goes over many: they are written down as the hours that it saw some of.
+    let hour = (t / 3600.0).floor() * 3600.0;
+    site.note(camera.viewer(), peer, "playback", camera.get(), Some(span(hour, hour + 3600.0)?)).await?;
+    clip(&site, camera, moment, &headers).await
 }
 
 /// `GET /api/events/{event}/clip.mp4`.

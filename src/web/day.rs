@@ -23,11 +23,11 @@ use crate::web::activity::moment;
 use crate::web::clips::refused;
 use crate::web::events::{Choice, card};
 use crate::web::frame::{Frame, Place, page as answer};
-use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
 use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
+use crate::web::{calendar, links};
 
 #[derive(Template)]
 #[template(path = "day.html")]
@@ -36,15 +36,9 @@ pub(crate) struct DayPage {
     pub(crate) camera: String,
     pub(crate) name: String,
     pub(crate) others: Vec<Choice>,
-    pub(crate) date: String,
-    pub(crate) date_words: String,
-    pub(crate) before: String,
-    pub(crate) before_words: String,
-    pub(crate) after: Option<String>,
-    pub(crate) after_words: String,
-    pub(crate) start: f64,
-    pub(crate) end: f64,
-    pub(crate) at: String,
+    pub(crate) days: Days,
+    /// A month of links, rendered.
+    pub(crate) calendar: String,
     pub(crate) marks: Vec<Mark>,
     pub(crate) events: Vec<String>,
     pub(crate) gaps: Vec<GapInWords>,
@@ -52,6 +46,56 @@ pub(crate) struct DayPage {
     pub(crate) may_export: bool,
     pub(crate) save_start: f64,
     pub(crate) save_end: f64,
+}
+
+/// Which day is shown, and the ones around it.
+pub(crate) struct Days {
+    pub(crate) span: UtcSpan,
+    /// As `2026-11-21`.
+    pub(crate) date: String,
+    pub(crate) words: String,
+    pub(crate) before: String,
+    pub(crate) before_words: String,
+    /// `None` if that is still to come.
+    pub(crate) after: Option<String>,
+    pub(crate) after_words: String,
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    /// The moment that was asked for, in Unix seconds; empty if none was.
+    pub(crate) at: String,
+}
+
+impl Days {
+    /// The day that was asked for, else that of the moment that was, else today; `address` is where a day is shown.
+    pub(crate) fn of(
+        wanted: &Wanted,
+        now: UtcMicros,
+        address: impl Fn(Date) -> String,
+    ) -> Result<(Date, Self), Refusal> {
+        let zone = TimeZone::system();
+        let at = wanted.t.map(moment).transpose()?;
+        let date: Date = match &wanted.day {
+            Some(day) => day.parse().map_err(|_| Refusal::Bad("a day is written as 2026-11-21"))?,
+            None => date_of(at.unwrap_or(now), &zone),
+        };
+        let span = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
+        let link = |date: Option<Date>| date.map(|date| (address(date), short(date)));
+        let (before, before_words) = link(date.yesterday().ok()).unwrap_or_default();
+        let after = link(date.tomorrow().ok().filter(|_| span.end() <= now));
+        let days = Self {
+            span,
+            date: date.to_string(),
+            words: date.strftime("%A, %-d %B %Y").to_string(),
+            before,
+            before_words,
+            after: after.as_ref().map(|(url, _)| url.clone()),
+            after_words: after.map(|(_, words)| words).unwrap_or_default(),
+            start: span.start().as_unix_seconds(),
+            end: span.end().as_unix_seconds(),
+            at: at.map(|at| at.as_unix_seconds().to_string()).unwrap_or_default(),
+        };
+        Ok((date, days))
+    }
 }
 
 /// One rectangle on the bar, in seconds since the day's start and in sixtieths of the bar's height.
@@ -85,13 +129,9 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
     let now = site.parts.clock.now();
-    let zone = TimeZone::system();
-    let at = wanted.t.map(moment).transpose()?;
-    let date = match wanted.day {
-        Some(day) => day.parse().map_err(|_| Refusal::Bad("a day is written as 2026-11-21"))?,
-        None => date_of(at.unwrap_or(now), &zone),
-    };
-    let day = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
+    let address = |date: Date| links::day(camera.get(), &date.to_string());
+    let (date, days) = Days::of(&wanted, now, address)?;
+    let day = days.span;
     let parts = &site.parts;
     let known = recordings::overview(&camera, day, now, &parts.readers, &parts.open).await.map_err(refused)?;
     let id = camera.get().clone();
@@ -99,29 +139,19 @@ pub(crate) async fn page(
     let events = events.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
     let name = site.parts.board.name(camera.get());
     let rights = site.rights(camera.viewer()).await?;
-    let link = |date: Option<Date>| date.map(|date| (links::day(camera.get(), &date.to_string()), short(date)));
-    let (before, before_words) = link(date.yesterday().ok()).unwrap_or_default();
-    let after = link(date.tomorrow().ok().filter(|_| day.end() <= now));
     let others = rights.iter().filter(|(_, rights)| rights.has(Right::History)).map(|(other, _)| Choice {
         name: site.parts.board.name(other),
-        url: links::day(other, &date.to_string()),
+        url: links::day(other, &days.date),
         is_chosen: other == camera.get(),
     });
-    let saved = at.unwrap_or(day.start());
+    let saved = wanted.t.map(moment).transpose()?.unwrap_or(day.start());
     let page = DayPage {
         others: others.collect(),
         camera: camera.get().to_string(),
-        date: date.to_string(),
-        date_words: date.strftime("%A, %-d %B %Y").to_string(),
-        before,
-        before_words,
-        after: after.as_ref().map(|(url, _)| url.clone()),
-        after_words: after.map(|(_, words)| words).unwrap_or_default(),
-        start: day.start().as_unix_seconds(),
-        end: day.end().as_unix_seconds(),
-        at: at.map(|at| at.as_unix_seconds().to_string()).unwrap_or_default(),
+        calendar: calendar::of(&site, vec![camera.get().clone()], date, address).await?,
+        days,
         marks: marks(&known, day, now),
-        events: events.iter().rev().map(|row| card(&site, row)).collect(),
+        events: events.iter().rev().map(|row| card(&site, row, false)).collect(),
         gaps: known.gaps.iter().map(|gap| gap_in_words(gap, now)).collect(),
         watched: watched::of(&site, &camera, day, now).await?,
         may_export: rights.iter().any(|(other, rights)| other == camera.get() && rights.has(Right::Export)),
@@ -178,7 +208,7 @@ pub(crate) fn span(start: f64, end: f64) -> Result<UtcSpan, Refusal> {
     UtcSpan::new(moment(start)?, moment(end)?).ok_or(Refusal::Bad("the end is before the start"))
 }
 
-fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
+pub(crate) fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark> {
     let mark = |class, span: UtcSpan, y, height, words| {
         let span = span.intersection(day)?;
         let x = span.start().since(day.start()).as_secs_f64();
@@ -212,12 +242,12 @@ fn short(date: Date) -> String {
     date.strftime("%a %-d %b").to_string()
 }
 
-fn date_of(moment: UtcMicros, zone: &TimeZone) -> Date {
+pub(crate) fn date_of(moment: UtcMicros, zone: &TimeZone) -> Date {
     moment.to_timestamp().unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone()).date()
 }
 
 /// From midnight to midnight, which is 23 to 25 hours.
-fn span_of(date: Date, zone: &TimeZone) -> Option<UtcSpan> {
+pub(crate) fn span_of(date: Date, zone: &TimeZone) -> Option<UtcSpan> {
     let midnight = |date: Date| {
         let start = date.to_zoned(zone.clone()).ok()?;
         Some(UtcMicros(start.timestamp().as_microsecond()))

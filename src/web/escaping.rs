@@ -6,21 +6,27 @@ use crate::access::Rights;
 use crate::web::account::{AccountPage, Device, SharedLink, ShownOnce};
 use crate::web::activity::{ActivityPage, RowInWords};
 use crate::web::adopt::AdoptPage;
+use crate::web::calendar::{Calendar, DayOfMonth};
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
 use crate::web::claim::ClaimPage;
-use crate::web::day::{DayPage, GapInWords, Mark};
+use crate::web::day::{DayPage, Days, GapInWords, Mark};
 use crate::web::event::EventPage;
-use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage};
+use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage, Listed};
 use crate::web::frame::{Alarm, Frame, Place, ViewerName};
 use crate::web::keeper::{Candidate, Stranger, Trial};
+use crate::web::keeping::KeepingPage;
 use crate::web::live::{LivePage, Tile};
 use crate::web::message::MessagePage;
+use crate::web::motion::MotionPage;
 use crate::web::pause::{PauseButton, PauseInWords};
 use crate::web::people::{CameraChoice, PeoplePage, Somebody};
 use crate::web::person::{CameraRights, PersonPage};
 use crate::web::share::SharedPage;
 use crate::web::sign_in::{SignInLinkPage, SignInPage};
+use crate::web::timeline::{CameraOfDay, TimelinePage};
 use crate::web::trust::TrustPage;
+use crate::web::vitals::Vital;
+use crate::web::wanted::{Field, Value};
 use crate::web::watched::Watched;
 use crate::web::why::DismissedInWords;
 
@@ -38,6 +44,7 @@ fn frame() -> Frame {
         assets: "/static/0",
         viewer: Some(ViewerName { name: hostile() }),
         alarms: vec![Alarm { what: hostile(), why: hostile() }],
+        news: hostile(),
         over_tls: true,
     }
 }
@@ -54,6 +61,7 @@ fn card() -> EventCard {
         zones: hostile(),
         is_kept: true,
         is_going_on: true,
+        is_new: true,
     }
 }
 
@@ -142,6 +150,57 @@ fn choice() -> Choice {
     Choice { name: hostile(), url: hostile(), is_chosen: true }
 }
 
+fn days() -> Days {
+    Days {
+        span: crate::units::UtcSpan::starting_at(crate::units::UtcMicros(0), std::time::Duration::from_secs(1)),
+        date: hostile(),
+        words: hostile(),
+        before: hostile(),
+        before_words: hostile(),
+        after: Some(hostile()),
+        after_words: hostile(),
+        start: 0.0,
+        end: 1.0,
+        at: hostile(),
+    }
+}
+
+fn calendar() -> Calendar {
+    let day = DayOfMonth { number: 1, words: hostile(), url: Some(hostile()), is_here: true };
+    Calendar { month: hostile(), before: hostile(), after: Some(hostile()), weeks: vec![vec![None, Some(day)]] }
+}
+
+fn timeline() -> TimelinePage {
+    let mark = Mark { class: "bar-gap", x: 0.0, width: 1.0, y: 0, height: 1, words: hostile() };
+    let camera = CameraOfDay { id: hostile(), name: hostile(), url: hostile(), marks: vec![mark], may_export: true };
+    let calendar = calendar().render().expect("a month");
+    TimelinePage { frame: frame(), days: days(), cameras: vec![camera], calendar, may_export: true }
+}
+
+fn keeping() -> KeepingPage {
+    KeepingPage {
+        frame: frame(),
+        storage: hostile(),
+        continuous_days: hostile(),
+        motion_days: hostile(),
+        error: Some(hostile()),
+        said: Some("said"),
+    }
+}
+
+fn motion() -> MotionPage {
+    MotionPage {
+        frame: frame(),
+        id: hostile(),
+        name: hostile(),
+        enabled: true,
+        sensitivity: 50,
+        drawn: hostile(),
+        error: Some(hostile()),
+        said: Some("said"),
+    }
+}
+
 /// Every page there is, with what strangers, cameras and the household may write into it.
 fn pages() -> Vec<(&'static str, String)> {
     let rendered_card = || card().render().expect("a card");
@@ -178,12 +237,15 @@ fn pages() -> Vec<(&'static str, String)> {
             stranger: Some(Stranger { expected: hostile(), found: hostile(), address: hostile() }),
             id: hostile(),
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
+            vitals: vec![Vital { name: "Connection", words: hostile() }],
+            known_by: Some(hostile()),
             recording: "off",
             motion: "off",
             tips: vec![hostile()],
             dismissed: vec![DismissedInWords { when: "<time></time>".into(), what: hostile() }],
         }],
         may_add: true,
+        now_s: 0.0,
     };
     let candidate =
         Candidate { key: hostile(), name: hostile(), address: hostile(), evidence: hostile(), how: "ONVIF" };
@@ -191,12 +253,24 @@ fn pages() -> Vec<(&'static str, String)> {
         Trial { id: hostile(), name: hostile(), facts: vec![hostile()], advice: vec![hostile()], has_picture: true };
     let adopt = AdoptPage { frame: frame(), found: vec![candidate], error: Some(hostile()), trial: None };
     let tried = AdoptPage { frame: frame(), found: Vec::new(), error: None, trial: Some(trial) };
+    let value = Value { key: hostile(), name: hostile(), is_chosen: true };
     let events = EventsPage {
         frame: frame(),
         choices: vec![choice(), choice(), choice()],
-        days: vec![DayOfEvents { name: "<time></time>".into(), events: vec![rendered_card()] }],
+        camera: hostile(),
+        fields: vec![Field { name: "zone", label: "Zone", any: "anywhere", values: vec![value] }],
+        is_sifted: true,
+        unsifted: hostile(),
+        days: vec![DayOfEvents {
+            name: "<time></time>".into(),
+            events: vec![Listed { id: hostile(), words: hostile(), card: rendered_card() }],
+        }],
+        until_us: Some(0),
+        here: hostile(),
         newest: Some(hostile()),
         older: Some(hostile()),
+        is_cut_short: true,
+        may_change: true,
     };
     let event = EventPage {
         frame: frame(),
@@ -226,15 +300,8 @@ fn pages() -> Vec<(&'static str, String)> {
         camera: hostile(),
         name: hostile(),
         others: vec![choice(), choice()],
-        date: hostile(),
-        date_words: hostile(),
-        before: hostile(),
-        before_words: hostile(),
-        after: Some(hostile()),
-        after_words: hostile(),
-        start: 0.0,
-        end: 1.0,
-        at: hostile(),
+        days: days(),
+        calendar: calendar().render().expect("a month"),
         marks: vec![Mark { class: "bar-gap", x: 0.0, width: 1.0, y: 0, height: 1, words: hostile() }],
         events: vec![rendered_card()],
         gaps: vec![GapInWords { from: "<time></time>".into(), to: "<time></time>".into(), why: "why" }],
@@ -265,6 +332,10 @@ fn pages() -> Vec<(&'static str, String)> {
         ("event", event.render()),
         ("event_card", card().render()),
         ("day", day.render()),
+        ("keeping", keeping().render()),
+        ("motion", motion().render()),
+        ("calendar", calendar().render()),
+        ("timeline", timeline().render()),
         ("activity", activity.render()),
         ("sign_in", sign_in.render()),
         ("sign_in_link", link.render()),

@@ -159,16 +159,21 @@ pub(crate) async fn delete(
         audit::append(tx, &entry)
     });
     written.await.map_err(|error| unavailable("the event could not be deleted; try again")(&error))?;
-    // The row is gone, so nobody can ask for the pictures any more; their files follow, or are swept up at the next start.
-    let (footage, camera) = (site.parts.footage.clone(), event.camera().clone());
+    remove_pictures(&site, &event).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The row is gone, so nobody can ask for the pictures any more; their files follow, or are swept up at the next start.
+pub(crate) async fn remove_pictures(site: &Site, event: &Viewable<EventRow>) {
+    let (footage, camera, id) = (site.parts.footage.clone(), event.camera().clone(), event.get().id);
     let removed = tokio::task::spawn_blocking(move || footage.remove_pictures(&camera, id)).await;
     if let Ok(Err(error)) = removed {
         tracing::debug!(%error, "an event that was deleted had no picture to remove");
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn entry(site: &Site, event: &Viewable<EventRow>, Peer(address): Peer, action: &str) -> Entry {
+/// What is written down of a change to an event.
+pub(crate) fn entry(site: &Site, event: &Viewable<EventRow>, Peer(address): Peer, action: &str) -> Entry {
     Entry {
         at: site.parts.clock.now(),
         user: Some(event.viewer().user()),

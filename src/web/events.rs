@@ -1,5 +1,6 @@
 //! The list of events, as a page and as JSON.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,18 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::access::{Right, Viewer};
-use crate::index::events::{self, EventFilter, EventRow};
-use crate::units::{CameraId, UtcMicros};
+use crate::index::events::{EventFilter, EventRow};
+use crate::index::{looked, search};
+use crate::units::{CameraId, EventId, UtcMicros};
 use crate::web::activity::moment;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::links;
-use crate::web::refusal::{Refusal, unavailable};
+use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::wanted::{Field, Wanted};
 use crate::web::words::{self, Show};
 
 /// Events on a page.
@@ -33,9 +35,22 @@ const LARGEST_LIMIT: u32 = 1000;
 pub(crate) struct EventsPage {
     pub(crate) frame: Frame,
     pub(crate) choices: Vec<Choice>,
+    /// The camera that was chosen; empty for all.
+    pub(crate) camera: String,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) is_sifted: bool,
+    /// Where all events are listed again.
+    pub(crate) unsifted: String,
     pub(crate) days: Vec<DayOfEvents>,
+    /// The newest of what is shown, in microseconds: up to then everything can be called seen.
+    pub(crate) until_us: Option<i64>,
+    /// This list, to come back to.
+    pub(crate) here: String,
     pub(crate) newest: Option<String>,
     pub(crate) older: Option<String>,
+    /// Whether the search stopped before it had looked at everything.
+    pub(crate) is_cut_short: bool,
+    pub(crate) may_change: bool,
 }
 
 /// One camera to choose, or all.
@@ -48,7 +63,15 @@ pub(crate) struct Choice {
 /// The events of one day. All strings that the template marks `|safe` were rendered by a template of ours.
 pub(crate) struct DayOfEvents {
     pub(crate) name: String,
-    pub(crate) events: Vec<String>,
+    pub(crate) events: Vec<Listed>,
+}
+
+/// One event of the list, to be chosen among others.
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    /// What a screen reader calls it.
+    pub(crate) words: String,
+    pub(crate) card: String,
 }
 
 /// One event in a list.
@@ -65,36 +88,30 @@ pub(crate) struct EventCard {
     pub(crate) zones: String,
     pub(crate) is_kept: bool,
     pub(crate) is_going_on: bool,
-}
-
-/// Which events.
-#[derive(Deserialize)]
-pub(crate) struct Wanted {
-    camera: Option<String>,
-    after: Option<f64>,
-    before: Option<f64>,
-    limit: Option<u32>,
+    /// News to who reads the list.
+    pub(crate) is_new: bool,
 }
 
 /// `GET /events`.
 pub(crate) async fn page(
     State(site): State<Arc<Site>>,
     Extension(viewer): Extension<Viewer>,
-    Query(wanted): Query<Wanted>,
+    Query(mut wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
     let now = site.parts.clock.now();
-    let wanted = Wanted { limit: Some(PAGE), ..wanted };
-    let (rows, visible) = find(&site, &viewer, &wanted).await?;
-    let chosen = wanted.camera.as_deref().and_then(|camera| visible.iter().find(|known| known.as_str() == camera));
+    wanted.limit = Some(PAGE);
+    let (found, visible) = find(&site, &viewer, &wanted).await?;
+    let rows = found.events;
+    let chosen = wanted.camera().filter(|camera| visible.iter().any(|known| known.as_str() == *camera));
     let mut choices =
-        vec![Choice { name: "All".into(), url: links::EVENTS.into(), is_chosen: wanted.camera.is_none() }];
+        vec![Choice { name: "All".into(), url: wanted.address(None, None), is_chosen: wanted.camera().is_none() }];
     choices.extend(visible.iter().map(|camera| Choice {
         name: site.parts.board.name(camera),
-        url: links::events(Some(camera), None),
-        is_chosen: chosen == Some(camera),
+        url: wanted.address(Some(camera.as_str()), None),
+        is_chosen: chosen == Some(camera.as_str()),
     }));
-    let older = rows.last().filter(|_| rows.len() >= PAGE as usize).map(|row| links::events(chosen, Some(row.start)));
-    let newest = wanted.before.map(|_| links::events(chosen, None));
+    let next = rows.last().filter(|_| rows.len() >= PAGE as usize).map(|row| row.start).or(found.reached);
+    let rights = site.rights(&viewer).await?;
     let mut days: Vec<(String, DayOfEvents)> = Vec::new();
     for row in &rows {
         let date = words::local(row.start, "%Y-%m-%d");
@@ -103,16 +120,38 @@ pub(crate) async fn page(
             days.push((date, DayOfEvents { name, events: Vec::new() }));
         }
         if let Some((_, day)) = days.last_mut() {
-            day.events.push(card(&site, row));
+            let words = format!("{}, {}", site.parts.board.name(&row.camera), words::local(row.start, "%H:%M:%S"));
+            let is_new = found.new.contains(&row.id);
+            day.events.push(Listed { id: row.id.to_string(), words, card: card(&site, row, is_new) });
         }
     }
-    let days = days.into_iter().map(|(_, day)| day).collect();
-    let frame = Frame::inside(&site, &viewer, Place::Events, "Events").await?;
-    Ok(answer(StatusCode::OK, &EventsPage { frame, choices, days, newest, older }))
+    let page = EventsPage {
+        frame: Frame::inside(&site, &viewer, Place::Events, "Events").await?,
+        camera: chosen.unwrap_or_default().to_owned(),
+        fields: wanted.fields(zones(&site, &visible)),
+        is_sifted: wanted.is_sifted(),
+        unsifted: Wanted::default().address(chosen, None),
+        days: days.into_iter().map(|(_, day)| day).collect(),
+        until_us: rows.first().filter(|_| wanted.begins_with_all_news()).map(|row| row.start.0),
+        here: wanted.address(chosen, wanted.before.and_then(UtcMicros::from_unix_seconds)),
+        newest: wanted.before.map(|_| wanted.address(chosen, None)),
+        older: next.map(|next| wanted.address(chosen, Some(next))),
+        is_cut_short: found.reached.is_some(),
+        may_change: rights.iter().any(|(_, rights)| rights.has(Right::Delete)),
+        choices,
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// The names of the zones of these cameras, each once.
+fn zones(site: &Site, cameras: &[CameraId]) -> BTreeSet<String> {
+    let settings = site.parts.settings.borrow().clone();
+    let known = cameras.iter().filter_map(|camera| settings.cameras.get(camera));
+    known.flat_map(|camera| camera.motion.zones.keys().cloned()).collect()
 }
 
 /// An event as it stands in lists, rendered.
-pub(crate) fn card(site: &Site, row: &EventRow) -> String {
+pub(crate) fn card(site: &Site, row: &EventRow, is_new: bool) -> String {
     let now = site.parts.clock.now();
     let card = EventCard {
         url: links::event(row.id),
@@ -125,6 +164,7 @@ pub(crate) fn card(site: &Site, row: &EventRow) -> String {
         zones: row.zones.join(", "),
         is_kept: row.kept,
         is_going_on: row.end.is_none(),
+        is_new,
     };
     card.render().unwrap_or_else(|error| {
         tracing::error!(%error, "could not render an event");
@@ -146,8 +186,8 @@ pub(crate) async fn list(
     Extension(viewer): Extension<Viewer>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Refusal> {
-    let (rows, _) = find(&site, &viewer, &wanted).await?;
-    Ok(Json(rows.iter().map(as_json).collect()))
+    let (found, _) = find(&site, &viewer, &wanted).await?;
+    Ok(Json(found.events.iter().map(as_json).collect()))
 }
 
 /// An event as programs read it.
@@ -165,13 +205,21 @@ pub(crate) fn as_json(row: &EventRow) -> Value {
     })
 }
 
+/// What a search found, and which of it is news to the viewer.
+struct News {
+    events: Vec<EventRow>,
+    new: HashSet<EventId>,
+    /// As in [`search::Found`].
+    reached: Option<UtcMicros>,
+}
+
 /// Newest first, and the cameras whose history the viewer may see. A camera that the viewer may not see has no events, just
 /// as one that does not exist.
-async fn find(site: &Site, viewer: &Viewer, wanted: &Wanted) -> Result<(Vec<EventRow>, Vec<CameraId>), Refusal> {
+async fn find(site: &Site, viewer: &Viewer, wanted: &Wanted) -> Result<(News, Vec<CameraId>), Refusal> {
     let (gate, asking) = (site.parts.gate.clone(), viewer.clone());
     let proofs = site.blocking(move || gate.cameras(&asking, Right::History)).await?;
     let visible: Vec<CameraId> = proofs.iter().map(|proof| proof.camera().clone()).collect();
-    let cameras: Vec<CameraId> = match &wanted.camera {
+    let cameras: Vec<CameraId> = match wanted.camera() {
         Some(camera) => visible.iter().filter(|known| known.as_str() == camera).cloned().collect(),
         None => visible.clone(),
     };
@@ -181,11 +229,20 @@ async fn find(site: &Site, viewer: &Viewer, wanted: &Wanted) -> Result<(Vec<Even
         before: wanted.before.map(moment).transpose()?,
         limit: wanted.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT),
     };
-    if filter.cameras.is_empty() {
-        return Ok((Vec::new(), visible));
-    }
-    let rows = site.parts.readers.read(move |connection| events::list(connection, &filter)).await;
-    let rows = rows.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
+    let (sieve, user) = (wanted.sieve(viewer)?, viewer.user());
+    let found = site.read(move |conn| {
+        let found = search::search(conn, &filter, &sieve)?;
+        let until = looked::until(conn, user)?;
+        let mut new = HashSet::new();
+        for event in &found.events {
+            if looked::is_new(conn, user, until, (event.id, event.start))? {
+                new.insert(event.id);
+            }
+        }
+        Ok(News { events: found.events, new, reached: found.reached })
+    });
+    let found = found.await?;
     // The query named the cameras; that each row is of one of them is not left to it alone.
-    Ok((rows.into_iter().filter(|row| visible.contains(&row.camera)).collect(), visible))
+    let events = found.events.into_iter().filter(|row| visible.contains(&row.camera)).collect();
+    Ok((News { events, ..found }, visible))
 }

@@ -39,6 +39,11 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// Every value of a field.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether a box was ticked.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
@@ -62,6 +67,7 @@ mod tests {
         let form = form.expect("a form");
         assert_eq!((form.get("a"), form.get("b"), form.get("c")), ("1", "x y&", ""));
         assert!(form.has("b") && !form.has("c"));
+        assert_eq!(form.all("a").collect::<Vec<_>>(), ["1", "2"]);
         for other in ["text/plain", "application/json", "multipart/form-data; boundary=x"] {
             assert!(Form::read(&with(other), b"a=1").is_err(), "{other}");
         }

@@ -4,12 +4,16 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::access::Viewer;
+use crate::access::{Right, Viewer};
+use crate::index::looked;
 use crate::web::assets;
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
 use crate::web::words;
+
+/// Events that are news, counted no further.
+const MOST_NEWS: u32 = 100;
 
 /// The frame of one page for one viewer.
 pub(crate) struct Frame {
@@ -18,6 +22,8 @@ pub(crate) struct Frame {
     pub(crate) assets: &'static str,
     pub(crate) viewer: Option<ViewerName>,
     pub(crate) alarms: Vec<Alarm>,
+    /// Events that are news to the viewer, in words; empty if none is.
+    pub(crate) news: String,
     /// Whether a browser may have warned of this page.
     pub(crate) over_tls: bool,
 }
@@ -37,6 +43,7 @@ pub(crate) struct Alarm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Live,
+    Timeline,
     Events,
     Cameras,
     Activity,
@@ -50,6 +57,8 @@ pub(crate) struct PlaceLink {
     pub(crate) name: &'static str,
     pub(crate) icon: &'static str,
     pub(crate) is_here: bool,
+    /// A word at its name, or nothing.
+    pub(crate) badge: String,
 }
 
 impl Frame {
@@ -61,6 +70,7 @@ impl Frame {
             assets: assets::base(),
             viewer: None,
             alarms: Vec::new(),
+            news: String::new(),
             over_tls: false,
         }
     }
@@ -74,7 +84,11 @@ impl Frame {
     pub(crate) async fn inside(site: &Site, viewer: &Viewer, here: Place, title: &str) -> Result<Self, Refusal> {
         let now = site.parts.clock.now();
         let mut alarms = Vec::new();
-        for (camera, _) in site.rights(viewer).await? {
+        let rights = site.rights(viewer).await?;
+        let with_history = rights.iter().filter(|(_, rights)| rights.has(Right::History));
+        let (cameras, user) = (with_history.map(|(camera, _)| camera.clone()).collect::<Vec<_>>(), viewer.user());
+        let news = site.read(move |conn| looked::news(conn, user, &cameras, MOST_NEWS)).await?;
+        for (camera, _) in rights {
             let Some(entry) = site.parts.board.get(&camera) else { continue };
             let status = entry.main.borrow();
             if words::is_alarming(&status, now) {
@@ -86,19 +100,36 @@ impl Frame {
                 alarms.push(Alarm { what: format!("{} shows nothing.", entry.name), why });
             }
         }
+        let news = match news {
+            0 => String::new(),
+            MOST_NEWS => format!("{}+", MOST_NEWS - 1),
+            news => news.to_string(),
+        };
         let viewer = Some(ViewerName { name: viewer.name().to_owned() });
-        Ok(Self { title: title.into(), here, assets: assets::base(), viewer, alarms, over_tls: site.parts.over_tls })
+        Ok(Self {
+            title: title.into(),
+            here,
+            assets: assets::base(),
+            viewer,
+            alarms,
+            news,
+            over_tls: site.parts.over_tls,
+        })
     }
 
     /// The navigation.
-    pub(crate) fn places(&self) -> [PlaceLink; 4] {
+    pub(crate) fn places(&self) -> [PlaceLink; 5] {
         [
             (links::LIVE, "Live", "live", Place::Live),
+            (links::TIMELINE, "Timeline", "history", Place::Timeline),
             (links::EVENTS, "Events", "events", Place::Events),
             (links::CAMERAS, "Cameras", "cameras", Place::Cameras),
             (links::ACTIVITY, "Who looked", "activity", Place::Activity),
         ]
-        .map(|(url, name, icon, place)| PlaceLink { url, name, icon, is_here: place == self.here })
+        .map(|(url, name, icon, place)| {
+            let badge = if place == Place::Events { self.news.clone() } else { String::new() };
+            PlaceLink { url, name, icon, is_here: place == self.here, badge }
+        })
     }
 }
 

@@ -180,12 +180,15 @@ async fn prove(keeper: &Gatekeeper, params: &RawPathParams, request: &mut Reques
             request.extensions_mut().insert(proof.narrow(row)?);
             request.extensions_mut().insert(camera_proof);
         }
-        Audience::Resident => {
+        Audience::Resident | Audience::OwnerOf => {
             let viewer = caller(keeper, request.method(), request.headers()).await?;
             let camera: Option<CameraId> = param("id").and_then(|id| id.parse().ok());
             let rights = keeper.site.rights(&viewer).await?;
             let own = camera.clone().filter(|camera| rights.iter().any(|(id, rights)| id == camera && rights.any()));
             let own = told(keeper, &knock, own.ok_or(Refusal::NotFound), &viewer, camera).await?;
+            if keeper.audience == Audience::OwnerOf && viewer.role() != Role::Owner {
+                return Err(Refusal::Forbidden("only an owner may do this"));
+            }
             if !crate::web::pause::lives_here(&viewer) {
                 return Err(Refusal::Forbidden("only who lives here switches cameras off and on"));
             }

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::config::settings::{Motion, Retention};
 use crate::units::{CameraId, Secret};
 
 /// Somebody who announces itself. Every text is plain and bounded.
@@ -81,6 +82,12 @@ pub trait Keeper: Send + Sync + Debug {
 
     /// The picture of a trial.
     fn picture(&self, trial: &str) -> Option<Bytes>;
+
+    /// Writes into the configuration how motion is to be looked for at a camera, and where.
+    fn set_motion(&self, camera: CameraId, motion: Motion) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Writes into the configuration how long footage is to stay.
+    fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>>;
 
     /// Writes a tried camera into the configuration.
     fn add(&self, trial: String, name: String) -> BoxFuture<'_, Result<CameraId, String>>;

@@ -38,6 +38,14 @@ pub(crate) fn day(camera: &CameraId, day: &str) -> String {
     format!("/cameras/{camera}?day={day}")
 }
 
+/// One day of all cameras.
+pub(crate) const TIMELINE: &str = "/timeline";
+
+/// That day of all cameras.
+pub(crate) fn timeline(day: &str) -> String {
+    format!("{TIMELINE}?day={day}")
+}
+
 /// A camera's day at a moment.
 pub(crate) fn moment(camera: &CameraId, day: &str, at: UtcMicros) -> String {
     format!("/cameras/{camera}?day={day}&t={:.3}", at.as_unix_seconds())
@@ -61,14 +69,6 @@ pub(crate) fn preview(event: EventId) -> String {
 /// An event's clip.
 pub(crate) fn event_clip(event: EventId) -> String {
     format!("/api/events/{event}/clip.mp4")
-}
-
-/// The list of events from a moment backwards, of one camera or all.
-pub(crate) fn events(camera: Option<&CameraId>, before: Option<UtcMicros>) -> String {
-    let mut query = Vec::new();
-    query.extend(camera.map(|camera| format!("camera={camera}")));
-    query.extend(before.map(|before| format!("before={:.6}", before.as_unix_seconds())));
-    if query.is_empty() { EVENTS.into() } else { format!("{EVENTS}?{}", query.join("&")) }
 }
 
 /// Where to go after signing in: only an address of this site.

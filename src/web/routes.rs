@@ -10,8 +10,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
-    account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, live, me, metrics,
-    pause, people, person, share, sign_in, trust,
+    account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, keeping, live, me,
+    metrics, motion, pause, people, person, several, share, sign_in, timeline, trust,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -27,6 +27,8 @@ pub enum Audience {
     Event(Right),
     /// Who lives here and has any right on the camera `{id}`. Guests who have one: 403; anybody else: 404.
     Resident,
+    /// Owners who have any right on the camera `{id}`. Others who have one: 403; anybody else: 404.
+    OwnerOf,
     /// Who has the link `{link}`, signed in or not.
     Link,
     /// Owners.
@@ -73,7 +75,7 @@ impl Route {
 
 /// Every route there is.
 pub fn table() -> Vec<Route> {
-    use Audience::{Anyone, Camera, Event, Link, LoopbackOrToken, Owner, Resident, SignedIn};
+    use Audience::{Anyone, Camera, Event, Link, LoopbackOrToken, Owner, OwnerOf, Resident, SignedIn};
     use Kind::{Data, Page};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     vec![
@@ -114,14 +116,20 @@ pub fn table() -> Vec<Route> {
         Route::new(post.clone(), "/resume", SignedIn, Page, pause::resume_everything),
         Route::new(post.clone(), "/cameras/{id}/pause", Resident, Page, pause::one),
         Route::new(post.clone(), "/cameras/{id}/resume", Resident, Page, pause::resume_one),
+        Route::new(get.clone(), "/cameras/{id}/motion", OwnerOf, Page, motion::page),
+        Route::new(post.clone(), "/cameras/{id}/motion", OwnerOf, Page, motion::save),
         Route::new(post.clone(), "/cameras/{id}/share", Camera(Right::Export), Page, share::make),
         // Pages; what they list is only what the viewer may see.
         Route::new(get.clone(), "/", SignedIn, Page, live::page),
+        Route::new(get.clone(), "/timeline", SignedIn, Page, timeline::page),
         Route::new(get.clone(), "/cameras", SignedIn, Page, cameras::page),
         Route::new(get.clone(), "/cameras/{id}", Camera(Right::History), Page, day::page),
         Route::new(get.clone(), "/events", SignedIn, Page, events::page),
+        Route::new(post.clone(), "/events", SignedIn, Page, several::change),
         Route::new(get.clone(), "/events/{event}", Event(Right::History), Page, event::page),
         Route::new(get.clone(), "/activity", SignedIn, Page, activity::page),
+        Route::new(get.clone(), "/storage", Owner, Page, keeping::page),
+        Route::new(post.clone(), "/storage", Owner, Page, keeping::save),
         // Taking cameras in.
         Route::new(get.clone(), "/adopt", Owner, Page, adopt::page),
         Route::new(post.clone(), "/adopt", Owner, Page, adopt::try_out),
@@ -134,11 +142,13 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/api/cameras/{id}/live", Camera(Right::Live), Data, live::socket),
         Route::new(get.clone(), "/api/cameras/{id}/recordings", Camera(Right::History), Data, day::recordings),
         Route::new(get.clone(), "/api/cameras/{id}/clip.mp4", Camera(Right::Export), Data, clips::of_span),
+        Route::new(get.clone(), "/api/cameras/{id}/moment.mp4", Camera(Right::History), Data, clips::of_moment),
         Route::new(get.clone(), "/vod/{id}/start/{a}/end/{b}/{file}", Camera(Right::History), Data, clips::vod),
         // Events.
         Route::new(get.clone(), "/api/events", SignedIn, Data, events::list),
         Route::new(get.clone(), "/api/events/{event}", Event(Right::History), Data, event::get),
-        Route::new(put, "/api/events/{event}", Event(Right::Delete), Data, event::put),
+        Route::new(put.clone(), "/api/events/{event}", Event(Right::Delete), Data, event::put),
+        Route::new(put, "/api/events/{event}/seen", Event(Right::History), Data, several::seen),
         Route::new(delete, "/api/events/{event}", Event(Right::Delete), Data, event::delete),
         Route::new(get.clone(), "/api/events/{event}/thumbnail.jpg", Event(Right::History), Data, event::thumbnail),
         Route::new(get.clone(), "/api/events/{event}/preview.jpg", Event(Right::History), Data, event::preview),

@@ -163,6 +163,8 @@ pub(crate) fn action(action: &str) -> &str {
         "event-deleted" => "deleted an event of",
         "camera-tried" => "tested a camera",
         "camera-added" => "added the camera",
+        "camera-changed" => "changed how motion is looked for at",
+        "retention-changed" => "changed how long footage stays:",
         "camera-exchanged" => "adopted another device as",
         "sign-in" => "signed in",
         "sign-in-failed" => "failed to sign in",

@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use hearthwatch::access::{Gate, Rights, Role, Token, password};
 use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use hearthwatch::camera::status::{Link, StreamStatus};
-use hearthwatch::config::settings::{Discovery, KeepFree, Retention, Settings, Storage, Tls, Web};
+use hearthwatch::config::settings::{Discovery, KeepFree, Motion, Retention, Settings, Storage, Tls, Web};
 use hearthwatch::detect::event::MotionEvent;
 use hearthwatch::disk::{EventPicture, Footage};
 use hearthwatch::index::sessions::{self, SessionKind};
@@ -476,6 +476,14 @@ impl Keeper for NobodyFound {
 
     fn picture(&self, _: &str) -> Option<Bytes> {
         None
+    }
+
+    fn set_motion(&self, _: CameraId, _: Motion) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err("There is no configuration.".to_owned()) })
+    }
+
+    fn set_retention(&self, _: Retention) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err("There is no configuration.".to_owned()) })
     }
 
     fn add(&self, _: String, _: String) -> BoxFuture<'_, Result<CameraId, String>> {

@@ -4,7 +4,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
+use hyper::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -75,6 +77,26 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
+    /// What a script hands to the function that it gets as its last argument.
+    pub(crate) async fn run_async(&self, script: &str) -> Value {
+        self.client.execute_async(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Makes the page as large as a device's, by day or by night.
+    pub(crate) async fn be(&self, (width, height): (u32, u32), scheme: &str) {
+        let is_phone = width < 600;
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) async fn devtools(&self, command: &'static str, parameters: Value) -> Value {
+        let command = Devtools { command, parameters };
+        self.client.issue_cmd(command).await.unwrap_or_else(|error| panic!("devtools: {error}"))
+    }
+
     /// Asks a script again until it returns `true`; fails with what the page then says.
     pub(crate) async fn until(&self, limit: Duration, what: &str, script: &str) {
         let asked = async {
@@ -86,6 +108,23 @@ impl Browser {
             let page = self.run("return location.href + '\\n' + document.body.innerText").await;
             panic!("not within {limit:?}: {what}; the page is {page}");
         }
+    }
+}
+
+/// One command of Chromium's own protocol, which chromedriver passes on.
+#[derive(Debug)]
+struct Devtools {
+    command: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base_url: &url::Url, session_id: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({"cmd": self.command, "params": self.parameters}).to_string()))
     }
 }
 
