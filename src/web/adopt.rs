@@ -48,26 +48,6 @@ async fn show(
     Ok(answer(status, &AdoptPage { frame, found, error, trial }))
 }
 
-fn entry(
-    site: &Site,
-    viewer: &Viewer,
-    Peer(address): Peer,
-    action: &str,
-    camera: Option<CameraId>,
-    detail: String,
-) -> Entry {
-    Entry {
-        at: site.parts.clock.now(),
-        user: Some(viewer.user()),
-        user_name: viewer.name().to_owned(),
-        action: action.to_owned(),
-        camera,
-        span: None,
-        address: Some(address),
-        detail,
-    }
-}
-
 /// `POST /adopt`: a look at a candidate.
 pub(crate) async fn try_out(
     State(site): State<Arc<Site>>,
@@ -85,7 +65,7 @@ pub(crate) async fn try_out(
     let at = if wish.key.is_empty() { &wish.url } else { &wish.key };
     let tried: String = at.chars().take(100).collect();
     let tried = tried.rsplit('@').next().unwrap_or_default().to_owned();
-    site.append(entry(&site, &viewer, peer, "camera-tried", None, tried)).await?;
+    site.append(site.entry(&viewer, peer, "camera-tried", tried)).await?;
     match site.parts.keeper.try_out(wish).await {
         Ok(trial) => show(&site, &viewer, StatusCode::OK, None, Some(trial)).await,
         Err(why) => show(&site, &viewer, StatusCode::UNPROCESSABLE_ENTITY, Some(why), None).await,
@@ -108,7 +88,8 @@ pub(crate) async fn add(
 ) -> Result<Response, Refusal> {
     match site.parts.keeper.add(trial, form.get("name").to_owned()).await {
         Ok(camera) => {
-            site.append(entry(&site, &viewer, peer, "camera-added", Some(camera), String::new())).await?;
+            let entry = site.entry(&viewer, peer, "camera-added", String::new());
+            site.append(Entry { camera: Some(camera), ..entry }).await?;
             Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CAMERAS)]).into_response())
         }
         Err(why) => show(&site, &viewer, StatusCode::UNPROCESSABLE_ENTITY, Some(why), None).await,
@@ -131,7 +112,8 @@ pub(crate) async fn again(
     let stranger =
         site.parts.keeper.stranger(&camera).ok_or(Refusal::Bad("nobody was refused in this camera's place"))?;
     let detail = format!("{} at {} instead of {}", stranger.found, stranger.address, stranger.expected);
-    site.append(entry(&site, &viewer, peer, "camera-exchanged", Some(camera.clone()), detail)).await?;
+    let entry = site.entry(&viewer, peer, "camera-exchanged", detail);
+    site.append(Entry { camera: Some(camera.clone()), ..entry }).await?;
     site.parts.keeper.adopt_again(&camera);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CAMERAS)]).into_response())
 }
