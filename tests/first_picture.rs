@@ -9,9 +9,10 @@ use serde_json::Value;
 use support::Demo;
 use support::browser::Browser;
 
-/// Clicks of each kind: enough for a median with `HEARTHWATCH_SLOW=1`, else enough to see that it works.
-fn clicks() -> usize {
-    if std::env::var_os("HEARTHWATCH_SLOW").is_some() { 15 } else { 3 }
+/// Clicks of each kind, and seconds of footage to click into: enough for a median with `HEARTHWATCH_SLOW=1`, else enough to see
+/// that it works.
+fn extent() -> (usize, u32) {
+    if std::env::var_os("HEARTHWATCH_SLOW").is_some() { (15, 40) } else { (3, 12) }
 }
 
 fn tell(name: &str, mut times: Vec<f64>) {
@@ -23,7 +24,7 @@ fn tell(name: &str, mut times: Vec<f64>) {
 
 async fn times(browser: &Browser, script: &str) -> Vec<f64> {
     let mut times = Vec::new();
-    for _ in 0..clicks() {
+    for _ in 0..extent().0 {
         let Value::Number(took) = browser.run_async(script).await else { panic!("milliseconds") };
         times.push(took.as_f64().expect("a number"));
     }
@@ -54,11 +55,14 @@ async fn the_first_picture_is_there_soon_after_the_click() {
     tell("from the click to a live picture", live);
 
     // Enough of the day that a click can go somewhere else.
-    let enough = "const request = new XMLHttpRequest(); const now = Date.now() / 1000;
-        request.open('GET', `/api/cameras/front-door/recordings?after=${now - 3600}&before=${now}`, false); request.send();
-        const { spans } = JSON.parse(request.responseText);
-        return spans.reduce((sum, { start, end }) => sum + end - start, 0) > 40;";
-    browser.until(Duration::from_secs(120), "forty seconds of footage", enough).await;
+    let seconds = extent().1;
+    let enough = format!(
+        "const request = new XMLHttpRequest(); const now = Date.now() / 1000;
+        request.open('GET', `/api/cameras/front-door/recordings?after=${{now - 3600}}&before=${{now}}`, false); request.send();
+        const {{ spans }} = JSON.parse(request.responseText);
+        return spans.reduce((sum, {{ start, end }}) => sum + end - start, 0) > {seconds};"
+    );
+    browser.until(Duration::from_secs(120), "enough footage", &enough).await;
     browser.client.goto(&format!("{}/cameras/front-door", demo.origin)).await.expect("the day opens");
     let ready = "const footage = document.querySelector('#bar .bar-footage');
         if (footage === null || document.getElementById('controls').hidden) return false;
