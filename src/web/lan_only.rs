@@ -18,13 +18,14 @@ impl LanOnly {
     /// A sentence for the household, the log and systemd's status line.
     pub fn in_words(self) -> &'static str {
         match self {
-            Self::Enforced => "The kernel lets nothing that the recorder sends leave the house.",
+            Self::Enforced => "Nothing that the recorder sends can leave the house: the machine itself stops it.",
             Self::NotEnforced => {
-                "The recorder sends nothing out of the house, but the kernel does not enforce it here: started by its \
-                 systemd unit on a kernel with eBPF for control groups, it would."
+                "The recorder sends nothing out of the house. The machine itself would not stop it, though; where the \
+                 recorder is installed from its package, most do."
             }
             Self::Unknown => {
-                "The recorder sends nothing out of the house; whether the kernel would stop it could not be tried here."
+                "The recorder sends nothing out of the house; whether the machine itself would stop it could not be \
+                 tried here."
             }
         }
     }
@@ -49,9 +50,9 @@ mod tests {
         assert_eq!(LanOnly::Enforced.as_json()["enforced"], true);
         assert_eq!(LanOnly::NotEnforced.as_json()["enforced"], false);
         assert!(LanOnly::default().as_json()["enforced"].is_null());
-        assert!(LanOnly::Enforced.in_words().contains("The kernel lets nothing"));
+        assert!(LanOnly::Enforced.in_words().contains("can leave the house"));
         for less in [LanOnly::NotEnforced, LanOnly::Unknown] {
-            assert!(!less.in_words().contains("The kernel lets nothing"));
+            assert!(!less.in_words().contains("can leave the house"));
         }
     }
 }
