@@ -187,17 +187,7 @@ async fn live_pictures_come_back_by_themselves_after_the_recorder_was_away() {
     let camera = FakeCamera::start(&["--scene", "walker", "--size", "320x180", "--fps", "10"]);
     let mut daemon = Daemon::start(&format!("[cameras.porch]\nurl = \"{}\"", camera.url));
     let (name, password) = daemon.owner();
-    browser.client.goto(&format!("{}/sign-in", daemon.origin)).await.expect("the sign-in page opens");
-    let status = browser
-        .run(&format!(
-            "const request = new XMLHttpRequest();
-             request.open('POST', '/api/login', false);
-             request.setRequestHeader('content-type', 'application/json');
-             request.send(JSON.stringify({{ user: '{name}', password: '{password}' }}));
-             return request.status;"
-        ))
-        .await;
-    assert_eq!(status, 204);
+    browser.sign_in(&daemon.origin, (&name, &password)).await;
     browser.client.goto(&daemon.origin).await.expect("the grid opens");
     browser.until(Duration::from_secs(40), "the picture moves", MOVES).await;
 

@@ -12,20 +12,6 @@ use support::{Daemon, FakeCamera};
 
 const SOON: Duration = Duration::from_secs(60);
 
-async fn sign_in(browser: &Browser, daemon: &Daemon, (name, password): (&str, &str)) {
-    browser.client.goto(&format!("{}/sign-in", daemon.origin)).await.expect("the sign-in page opens");
-    let status = browser
-        .run(&format!(
-            "const request = new XMLHttpRequest();
-             request.open('POST', '/api/login', false);
-             request.setRequestHeader('content-type', 'application/json');
-             request.send(JSON.stringify({{ user: '{name}', password: '{password}' }}));
-             return request.status;"
-        ))
-        .await;
-    assert_eq!(status, 204);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_restart() {
     let Some(browser) = Browser::start().await else { return };
@@ -36,7 +22,7 @@ async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_rest
     ));
     let owner = daemon.owner();
     daemon.user("mia", "another fine password", &["--role", "member", "--cameras", "porch"]);
-    sign_in(&browser, &daemon, (&owner.0, &owner.1)).await;
+    browser.sign_in(&daemon.origin, (&owner.0, &owner.1)).await;
     let page = format!("{}/cameras/porch/motion", daemon.origin);
     let is_drawn_on = "const picture = document.getElementById('picture');
         if (picture?.naturalWidth === 320 && document.getElementById('tools').hidden === false) return true;
@@ -94,7 +80,7 @@ async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_rest
     );
 
     browser.client.delete_all_cookies().await.expect("signed out");
-    sign_in(&browser, &daemon, ("mia", "another fine password")).await;
+    browser.sign_in(&daemon.origin, ("mia", "another fine password")).await;
     let status = browser
         .run("const request = new XMLHttpRequest(); request.open('GET', '/cameras/porch/motion', false); request.send(); return request.status;")
         .await;

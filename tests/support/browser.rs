@@ -21,6 +21,21 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// Signs somebody in at that recorder, as the page's own form would.
+    pub(crate) async fn sign_in(&self, origin: &str, (name, password): (&str, &str)) {
+        self.client.goto(&format!("{origin}/sign-in")).await.expect("the sign-in page opens");
+        let status = self
+            .run(&format!(
+                "const request = new XMLHttpRequest();
+                 request.open('POST', '/api/login', false);
+                 request.setRequestHeader('content-type', 'application/json');
+                 request.send(JSON.stringify({{ user: '{name}', password: '{password}' }}));
+                 return request.status;"
+            ))
+            .await;
+        assert_eq!(status, 204);
+    }
+
     /// `None`, with a printed sentence, where chromium or chromedriver is not installed.
     pub(crate) async fn start() -> Option<Self> {
         if !have("chromium") || !have("chromedriver") {
