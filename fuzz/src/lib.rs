@@ -204,6 +204,9 @@ fn file(fragments: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
     (bytes, ends)
 }
 
+/// A file that is so large already does not grow: each growth may double it.
+const LARGEST: usize = 1 << 20;
+
 /// Changes the bytes as the rest of the input says, three bytes of it at a time; nothing before `from`. Says where the first
 /// change is.
 fn change(bytes: &mut Vec<u8>, from: usize, input: &[u8]) -> Option<usize> {
@@ -216,7 +219,8 @@ fn change(bytes: &mut Vec<u8>, from: usize, input: &[u8]) -> Option<usize> {
             1 => drop(bytes.remove(at)),
             2 => bytes.insert(at, change[1]),
             3 => bytes[at..].fill(0),
-            4 => bytes.extend_from_within(at..),
+            4 if bytes.len() < LARGEST => bytes.extend_from_within(at..),
+            4 => {}
             other => bytes[at] = bytes[at].wrapping_add(other),
         }
         // What was appended changes nothing before the old end.
