@@ -12,7 +12,7 @@
 //! ```
 //!
 //! One process, one binary. A session per camera stream talks RTSP and yields packets: access units as the camera sent them,
-//! never decoded. Each packet goes three ways at once, and none of the three waits for another:
+//! never decoded (telephone sound alone is packed anew, as FLAC, without losing a bit). Each packet goes three ways at once, and none of the three waits for another:
 //!
 //! * **record** appends it to a fragmented MP4 file, one file a minute. No transcoding; the file alone is enough.
 //! * **detect** hands it to a decoder *process* (this binary again, one per camera, stripped of what it could misuse), gets
@@ -32,14 +32,14 @@
 //! | [`config`] | the file as written → checked settings or all complaints at once; hot reload; edits that keep comments |
 //! | [`access`] | who may see what: roles, rights, tokens, passwords, the gate and its proof type. Pure |
 //! | [`disk`] | the footage folder: layout, `.part` → sync → rename → sync folder, space, marker file |
-//! | [`camera`] | discovery, identity, ONVIF, the session state machine and its RTSP source, packets |
+//! | [`camera`] | discovery, identity, ONVIF, the session state machine and its RTSP source, telephone sound, packets |
 //! | [`record`] | where a segment ends, fragmented MP4 written and read, the recording stage, recovery |
 //! | [`detect`] | the decoder process and its protocol, the model of the picture, the trigger |
 //! | [`index`] | SQLite: schema, migrations, one writer, read-only readers |
 //! | [`media`] | everything that yields pictures: live, clips, HLS, thumbnails. Every public function takes the gate's proof |
 //! | [`web`] | routes as a table, extractors, pages, JSON, headers, TLS |
 //! | [`fake_camera`] | a simulated RTSP camera, for the demo and the tests. Uses only `units`: it is an honest opposite number |
-//! | [`app`] | commands, wiring, supervision; the only place that starts tasks and threads |
+//! | [`app`] | commands, the doctor, wiring, supervision; the only place that starts tasks and threads |
 //!
 //! # Invariants
 //!
