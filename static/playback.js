@@ -29,6 +29,7 @@ export class Playback {
   #runs = false;
   #rate = 1;
   #frame = 0;
+  #shown = Number.NaN;
   #abort = new AbortController();
   /** What is wrong, in words. */
   trouble = "";
@@ -47,6 +48,11 @@ export class Playback {
   /** The moment that is seen, in Unix seconds; not a number before there is any. */
   get moment() {
     return this.#url && this.video.readyState >= 1 ? this.#base + this.video.currentTime : Number.NaN;
+  }
+
+  /** The moment at which the picture on the screen begins; not a number before there is any. */
+  get picture() {
+    return this.#base + this.#shown;
   }
 
   /** Whether the picture of that moment is on the screen, and the next ones are there too. */
@@ -107,6 +113,7 @@ export class Playback {
       // Pictures may be left out, so the least time between two of them is that of one.
       if (this.#runs && between > 0.008 && between < 0.6) this.#frame = this.#frame ? Math.min(this.#frame * 1.02, between) : between;
       last = mediaTime;
+      this.#shown = mediaTime;
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
@@ -120,6 +127,7 @@ export class Playback {
     const { video } = this;
     this.trouble = "";
     this.#aim = moment;
+    this.#shown = Number.NaN;
     this.#base = Math.floor(moment) - 600; // a file may begin well before the moment that is wanted of it
     this.#received.clear();
     this.#loadedTo = Math.floor(moment) - 1;

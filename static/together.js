@@ -141,7 +141,9 @@ export class Together {
   step(direction) {
     this.pause();
     const frame = Math.min(...this.#followers.map(({ playback }) => playback.frame));
-    this.go(this.#at + direction * frame);
+    // To the middle of a picture: on the border of two, rounding would show one camera's and the other's neighbour.
+    const near = this.#followers.map(({ playback }) => playback.picture).filter((begin) => Math.abs(this.#at - begin) < 1.5 * frame);
+    this.go(near.length ? Math.max(...near) + (direction + 0.5) * frame : this.#at + direction * frame);
   }
 
   /** The next moment from there on of which some camera has pictures. @param {number} moment */
