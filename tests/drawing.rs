@@ -67,6 +67,19 @@ async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_rest
     let offered = "if (document.querySelector('option[value=\"front-path\"]') !== null) return true; location.reload(); return false;";
     browser.until(SOON, "the zone can be chosen", offered).await;
 
+    // A place without anything in it would be a file that the recorder does not start with.
+    browser.client.goto(&page).await.expect("opened");
+    browser
+        .run(
+            "document.getElementById('drawn').value = JSON.stringify({masks: [[[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]]], zones: []});
+             document.getElementById('motion').submit();",
+        )
+        .await;
+    browser
+        .until(SOON, "it says what is wrong", "return document.body.textContent.includes('has nothing in it')")
+        .await;
+    assert_eq!(std::fs::read_to_string(daemon.config()).expect("the configuration"), text, "nothing was written");
+
     // How long footage stays, the same way.
     browser.client.goto(&format!("{}/storage", daemon.origin)).await.expect("opened");
     browser

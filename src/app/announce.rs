@@ -75,14 +75,11 @@ fn announce(address: SocketAddr, tls: Tls) -> Result<Option<Announcement>, mdns_
 
 /// What is said: addresses of a household alone, for at any other the recorder answers nobody.
 fn service(address: SocketAddr, tls: Tls) -> Result<ServiceInfo, mdns_sd::Error> {
-    let kind = match tls {
-        Tls::Auto => "_https._tcp.local.",
-        Tls::Off => "_http._tcp.local.",
-    };
+    let kind = format!("_{}._tcp.local.", tls.scheme());
     let properties = [("path", "/")];
     let is_any = address.ip().is_unspecified();
     let own = if is_any { String::new() } else { address.ip().to_string() };
-    let mut service = ServiceInfo::new(kind, NAME, HOST, own.as_str(), address.port(), &properties[..])?;
+    let mut service = ServiceInfo::new(&kind, NAME, HOST, own.as_str(), address.port(), &properties[..])?;
     if is_any {
         let v4_alone = address.is_ipv4();
         service = service.enable_addr_auto();

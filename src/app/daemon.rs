@@ -336,11 +336,7 @@ async fn adopt(footage: &Footage, writer: &Writer, readers: &Readers) -> Result<
 
 /// Where the pages are, for a person on this machine.
 fn origin(address: SocketAddr, tls: Tls) -> String {
-    let scheme = match tls {
-        Tls::Auto => "https",
-        Tls::Off => "http",
-    };
-    format!("{scheme}://{address}")
+    format!("{}://{address}", tls.scheme())
 }
 
 /// Takes up each change of the configuration file; a bad file changes nothing.

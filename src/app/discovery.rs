@@ -4,16 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::identities::Identities;
 use crate::camera::discovery::{self, DiscoveryEvent, Found, Scope, Ways};
 use crate::camera::session;
+use crate::config;
 use crate::config::edit::{self, NewCamera, SignIn};
 use crate::config::settings::Settings;
-use crate::config::{self, write_atomically};
 use crate::units::CameraId;
 use crate::web::SiteParts;
 
@@ -137,19 +136,18 @@ async fn is_ours(site: &SiteParts, identities: &Identities, found: &Found) -> bo
 /// Writes the camera into the file, unless one with its address is there already, or it did not say where its stream is.
 fn add(config: &Path, found: &Found) -> anyhow::Result<Option<CameraId>> {
     let Some(url) = found.url() else { return Ok(None) };
-    let settings = config::load(config).context("the configuration cannot be read")?;
-    let known =
-        settings.cameras.values().any(|camera| camera.url.host() == url.host() && camera.url.port() == url.port());
-    if known {
-        return Ok(None);
-    }
-    let id = free_id(&settings, &found.name);
-    let detect_url = found.detect_url();
-    let camera = NewCamera { name: &found.name, url: &url, detect_url: detect_url.as_ref(), sign_in: SignIn::None };
-    let text = config::text(config).context("the configuration cannot be read")?;
-    let text = edit::add_camera(&text, &id, &camera)?;
-    write_atomically(config, &text)?;
-    Ok(Some(id))
+    config::revise(config, |settings, text| {
+        let is_known =
+            settings.cameras.values().any(|camera| camera.url.host() == url.host() && camera.url.port() == url.port());
+        if is_known {
+            return Ok(None);
+        }
+        let id = free_id(settings, &found.name);
+        let detect_url = found.detect_url();
+        let camera = NewCamera { name: &found.name, url: &url, detect_url: detect_url.as_ref(), sign_in: SignIn::None };
+        let text = edit::add_camera(&text, &id, &camera)?;
+        Ok(Some((text, id)))
+    })
 }
 
 /// An id made from the name; with a number behind it if that one is taken.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -22,7 +21,7 @@ use crate::camera::identity::{Evidence, Verdict, neighbour, verdict};
 use crate::camera::session;
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{Camera, CameraUrl};
-use crate::config::{self, edit, in_household, write_atomically};
+use crate::config::{self, edit, in_household};
 use crate::units::{CameraId, UtcMicros};
 use crate::web::SiteParts;
 
@@ -207,18 +206,18 @@ async fn judge(
 
 /// Writes the camera's new address into the file, unless it says something else than before already.
 fn move_to(config: &Path, id: &CameraId, old: &CameraUrl, to: SocketAddr) -> anyhow::Result<bool> {
-    let settings = config::load(config).context("the configuration cannot be read")?;
-    let Some(camera) = settings.cameras.get(id).filter(|camera| camera.url == *old) else { return Ok(false) };
-    let mut text = config::text(config).context("the configuration cannot be read")?;
-    let moved = at(&camera.url, to)?;
-    text = edit::set(&text, &["cameras", id.as_str(), "url"], moved.as_str())?;
-    if let Some(small) = camera.detect_url.as_ref().filter(|small| small.host() == old.host()) {
-        let port = if small.port() == old.port() { to.port() } else { small.port() };
-        let moved = at(small, SocketAddr::new(to.ip(), port))?;
-        text = edit::set(&text, &["cameras", id.as_str(), "detect_url"], moved.as_str())?;
-    }
-    write_atomically(config, &text)?;
-    Ok(true)
+    let moved = config::revise(config, |settings, mut text| {
+        let Some(camera) = settings.cameras.get(id).filter(|camera| camera.url == *old) else { return Ok(None) };
+        let moved = at(&camera.url, to)?;
+        text = edit::set(&text, &["cameras", id.as_str(), "url"], moved.as_str())?;
+        if let Some(small) = camera.detect_url.as_ref().filter(|small| small.host() == old.host()) {
+            let port = if small.port() == old.port() { to.port() } else { small.port() };
+            let moved = at(small, SocketAddr::new(to.ip(), port))?;
+            text = edit::set(&text, &["cameras", id.as_str(), "detect_url"], moved.as_str())?;
+        }
+        anyhow::Ok(Some((text, ())))
+    })?;
+    Ok(moved.is_some())
 }
 
 fn at(url: &CameraUrl, to: SocketAddr) -> anyhow::Result<String> {

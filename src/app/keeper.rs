@@ -16,10 +16,10 @@ use crate::app::random;
 use crate::app::trial::{self, Tried};
 use crate::camera::discovery::{Found, How};
 use crate::camera::onvif;
-use crate::config::edit::{self, NewCamera, SignIn};
+use crate::config::edit::{self, EditError, NewCamera, SignIn};
 use crate::config::motion_edit::set_motion;
-use crate::config::settings::{CameraUrl, Credentials, Motion, Retention};
-use crate::config::{self, in_household, write_atomically};
+use crate::config::settings::{CameraUrl, Credentials, Motion, Retention, Settings};
+use crate::config::{self, in_household};
 use crate::units::{CameraId, Clock, Monotonic};
 use crate::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 
@@ -101,41 +101,30 @@ impl HouseKeeper {
         Ok(trial::Streams { name: found.name, main: told.main, small: told.small, facts, serial })
     }
 
-    fn write(&self, tried: &Tried, name: &str) -> anyhow::Result<CameraId> {
-        let settings = config::load(&self.config).context("the configuration cannot be read")?;
-        let id = free_id(&settings, name);
-        let sign_in = tried.credentials.as_ref().map_or(SignIn::None, SignIn::Here);
-        let camera = NewCamera { name, url: &tried.main, detect_url: tried.small.as_ref(), sign_in };
-        let text = config::text(&self.config).context("the configuration cannot be read")?;
-        let text = edit::add_camera(&text, &id, &camera)?;
-        // Who it is comes first: its first connection is held against what was just seen.
-        self.identities.set(&id, tried.evidence.clone(), tried.address);
-        write_atomically(&self.config, &text)?;
-        Ok(id)
+    /// Changes the configuration, off the threads that serve.
+    async fn revise<T: Send + 'static>(
+        &self,
+        edit: impl FnOnce(&Settings, String) -> anyhow::Result<(String, T)> + Send + 'static,
+    ) -> Result<T, String> {
+        let path = self.config.clone();
+        let revise = move || config::revise(&path, |settings, text| edit(settings, text).map(Some));
+        let revised = tokio::task::spawn_blocking(revise).await.map_err(anyhow::Error::new).flatten();
+        revised
+            .and_then(|said| said.context("nothing was changed"))
+            .map_err(|error| crate::web::sentence(&format!("{error:#}")))
     }
+}
 
-    fn write_retention(&self, retention: Retention) -> anyhow::Result<()> {
-        let settings = config::load(&self.config).context("the configuration cannot be read")?;
-        let mut text = config::text(&self.config).context("the configuration cannot be read")?;
-        let before = settings.retention;
-        for (key, before, after) in [
-            ("motion_days", before.motion, retention.motion),
-            ("continuous_days", before.continuous, retention.continuous),
-        ] {
-            if before != after {
-                text = edit::set(&text, &["retention", key], (after.as_secs_f64() / 864.0).round() / 100.0)?;
-            }
+/// The text with another time that footage is kept.
+fn with_retention(before: Retention, after: Retention, mut text: String) -> Result<String, EditError> {
+    for (key, before, after) in
+        [("motion_days", before.motion, after.motion), ("continuous_days", before.continuous, after.continuous)]
+    {
+        if before != after {
+            text = edit::set(&text, &["retention", key], (after.as_secs_f64() / 864.0).round() / 100.0)?;
         }
-        Ok(write_atomically(&self.config, &text)?)
     }
-
-    fn write_motion(&self, camera: &CameraId, motion: &Motion) -> anyhow::Result<()> {
-        let settings = config::load(&self.config).context("the configuration cannot be read")?;
-        let before = settings.cameras.get(camera).context("the configuration does not know this camera any more")?;
-        let text = config::text(&self.config).context("the configuration cannot be read")?;
-        let text = set_motion(&text, camera, &before.motion, motion)?;
-        Ok(write_atomically(&self.config, &text)?)
-    }
+    Ok(text)
 }
 
 fn stranger(refusal: crate::camera::identity::Refusal) -> Stranger {
@@ -197,19 +186,32 @@ impl Keeper for HouseKeeper {
     }
 
     fn set_motion(&self, camera: CameraId, motion: Motion) -> BoxFuture<'_, Result<(), String>> {
-        async move { self.write_motion(&camera, &motion).map_err(|error| crate::web::sentence(&format!("{error:#}"))) }
-            .boxed()
+        self.revise(move |settings, text| {
+            let before =
+                settings.cameras.get(&camera).context("the configuration does not know this camera any more")?;
+            Ok((set_motion(&text, &camera, &before.motion, &motion)?, ()))
+        })
+        .boxed()
     }
 
     fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>> {
-        async move { self.write_retention(retention).map_err(|error| crate::web::sentence(&format!("{error:#}"))) }
-            .boxed()
+        self.revise(move |settings, text| Ok((with_retention(settings.retention, retention, text)?, ()))).boxed()
     }
 
     fn add(&self, trial: String, name: String) -> BoxFuture<'_, Result<CameraId, String>> {
         async move {
             let tried = self.tried(&trial).ok_or("That look was too long ago; test the camera again.")?;
-            self.write(&tried, &name).map_err(|error| crate::web::sentence(&format!("{error:#}")))
+            let identities = Arc::clone(&self.identities);
+            self.revise(move |settings, text| {
+                let id = free_id(settings, &name);
+                let sign_in = tried.credentials.as_ref().map_or(SignIn::None, SignIn::Here);
+                let camera = NewCamera { name: &name, url: &tried.main, detect_url: tried.small.as_ref(), sign_in };
+                let text = edit::add_camera(&text, &id, &camera)?;
+                // Who it is comes first: its first connection is held against what was just seen.
+                identities.set(&id, tried.evidence, tried.address);
+                Ok((text, id))
+            })
+            .await
         }
         .boxed()
     }

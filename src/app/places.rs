@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::config::in_household;
-use crate::config::settings::{Settings, Tls};
+use crate::config::settings::Settings;
 
 /// Every place at which the pages can be opened in the household, the best first; at least one.
 pub(crate) fn all(settings: &Settings) -> Vec<String> {
@@ -19,10 +19,7 @@ pub(crate) fn first(settings: &Settings, origin: &str) -> String {
 
 fn places(settings: &Settings, own: impl Iterator<Item = IpAddr>) -> Vec<String> {
     let listen = settings.web.listen;
-    let (scheme, port) = match settings.web.tls {
-        Tls::Auto => ("https", listen.port()),
-        Tls::Off => ("http", listen.port()),
-    };
+    let (scheme, port) = (settings.web.tls.scheme(), listen.port());
     if !listen.ip().is_unspecified() {
         return vec![format!("{scheme}://{listen}")];
     }

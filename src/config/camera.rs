@@ -13,7 +13,7 @@ use crate::config::settings::{Camera, CameraUrl, CameraUrlError, Credentials, Mo
 use crate::config::shape::{polygon, polygons};
 use crate::units::{CameraId, Secret};
 
-const MOST_ZONES: usize = 32;
+const MOST_ZONES: usize = Motion::MOST_ZONES;
 const LONGEST_NAME: usize = 64;
 const LONGEST_SECRET: usize = 256;
 const MOTION_KEYS: [(&str, &str); 9] = [
@@ -195,8 +195,7 @@ fn zones(motion: &mut Section<'_>) -> BTreeMap<String, Zone> {
     }
     for (key, mut section) in written {
         let name = key.get();
-        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
-        if !(1..=40).contains(&name.len()) || !name.bytes().all(allowed) {
+        if !Zone::is_name(name) {
             section.complain_of_all("a zone's name is 1 to 40 of the characters a-z, 0-9, - and _");
         }
         let area = section.value("area", polygon);

@@ -108,7 +108,11 @@ pub fn text(path: &Path) -> Result<String, LoadError> {
 
 /// As [`read`]; adds to `asked` each password file that was asked for, whether it could be read or not.
 pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>>) -> Result<Checked, LoadError> {
-    let text = text(path)?;
+    check_text(path, &text(path)?, asked)
+}
+
+/// As [`read_noting_secrets`], of what the file at `path` says or would say.
+pub(super) fn check_text(path: &Path, text: &str, asked: &RefCell<BTreeSet<PathBuf>>) -> Result<Checked, LoadError> {
     let folder = folder_of(path);
     let secret = |file: &Path| {
         let file = folder.join(file);
@@ -116,7 +120,7 @@ pub(super) fn read_noting_secrets(path: &Path, asked: &RefCell<BTreeSet<PathBuf>
         asked.borrow_mut().insert(file);
         content
     };
-    check(&text, secret).map_err(|complaints| LoadError::Complaints { path: path.to_owned(), complaints })
+    check(text, secret).map_err(|complaints| LoadError::Complaints { path: path.to_owned(), complaints })
 }
 
 /// The folder that holds `path`, as a path that can be opened.

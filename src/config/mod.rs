@@ -1,7 +1,7 @@
 //! The configuration: the file as written, checked settings or all complaints at once, and hot reload.
 //!
 //! The file is the truth. [`load`] and [`read`] check it, [`watch()`] tells when it says something else, [`changes`] tells what
-//! has to be started anew for that, [`edit`] and [`write_atomically`] change it without losing a comment. Holds no settings of
+//! has to be started anew for that, [`revise()`] with an [`edit`] changes it without losing a comment. Holds no settings of
 //! its own, and nothing here reaches a camera or the network.
 
 mod address;
@@ -12,6 +12,7 @@ pub mod edit;
 pub mod file;
 mod load;
 pub mod motion_edit;
+mod revise;
 mod section;
 pub mod settings;
 mod shape;
@@ -22,6 +23,7 @@ pub use address::in_household;
 pub use complaint::Complaint;
 pub use file::{Checked, check};
 pub use load::{LoadError, load, read, text};
+pub use revise::{ReviseError, revise};
 pub use watch::watch;
+pub use write::WriteError;
 pub(crate) use write::replace_file;
-pub use write::{WriteError, write_atomically};

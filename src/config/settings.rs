@@ -93,6 +93,17 @@ pub enum Tls {
     Off,
 }
 
+impl Tls {
+    /// With which an address of the pages begins.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Auto => "https",
+            Self::Off => "http",
+        }
+    }
+}
+
 /// `[discovery]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discovery {
@@ -248,6 +259,13 @@ pub struct Motion {
     pub zones: BTreeMap<String, Zone>,
 }
 
+impl Motion {
+    /// Masks of one camera, at most.
+    pub const MOST_MASKS: usize = 32;
+    /// Zones of one camera, at most.
+    pub const MOST_ZONES: usize = 32;
+}
+
 impl Default for Motion {
     fn default() -> Self {
         Self {
@@ -266,6 +284,22 @@ impl Default for Motion {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polygon(pub Vec<[f32; 2]>);
 
+impl Polygon {
+    /// Corners of one, at most.
+    pub const MOST_CORNERS: usize = 64;
+
+    /// Whether less than about a pixel of a picture that is 320 wide lies within, by the shoelace formula: a polygon whose
+    /// halves cancel out, as a crossed one, counts as nothing.
+    #[must_use]
+    pub fn encloses_nothing(&self) -> bool {
+        const LEAST_AREA: f64 = 1e-5;
+        let corners = || self.0.iter().map(|corner| corner.map(f64::from));
+        let next = corners().cycle().skip(1);
+        let doubled: f64 = corners().zip(next).map(|([x1, y1], [x2, y2])| x1 * y2 - x2 * y1).sum();
+        doubled.abs() / 2.0 < LEAST_AREA
+    }
+}
+
 /// `[cameras.ID.motion.zones.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
@@ -273,4 +307,13 @@ pub struct Zone {
     pub area: Polygon,
     /// Its own, instead of the camera's: 0 (hardly ever) to 1 (at everything).
     pub sensitivity: Option<f32>,
+}
+
+impl Zone {
+    /// Whether a zone may be called so.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+        (1..=40).contains(&name.len()) && name.bytes().all(allowed)
+    }
 }

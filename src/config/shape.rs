@@ -3,13 +3,11 @@
 use toml_edit::Value;
 
 use crate::config::section::{Fault, wrong_kind};
-use crate::config::settings::Polygon;
+use crate::config::settings::{Motion, Polygon};
 
 const EXAMPLE: &str = "[[0.2, 0.5], [0.8, 0.5], [0.5, 1.0]]";
-const MOST_CORNERS: usize = 64;
-const MOST_MASKS: usize = 32;
-/// About a pixel of a picture that is 320 wide.
-const LEAST_AREA: f64 = 1e-5;
+const MOST_CORNERS: usize = Polygon::MOST_CORNERS;
+const MOST_MASKS: usize = Motion::MOST_MASKS;
 
 /// A list of polygons.
 pub(super) fn polygons(value: &Value) -> Result<Vec<Polygon>, Fault> {
@@ -43,29 +41,23 @@ pub(super) fn polygon(value: &Value) -> Result<Polygon, Fault> {
         })?;
         corners.push(corner);
     }
-    if area(&corners) < LEAST_AREA {
+    let polygon = Polygon(corners);
+    if polygon.encloses_nothing() {
         return Err("this polygon encloses nothing; give its corners in order around the area".into());
     }
-    #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1, to a tiny part of a pixel")]
-    Ok(Polygon(corners.into_iter().map(|[x, y]| [x as f32, y as f32]).collect()))
+    Ok(polygon)
 }
 
-fn corner(value: &Value) -> Option<[f64; 2]> {
+fn corner(value: &Value) -> Option<[f32; 2]> {
     let pair = value.as_array().filter(|pair| pair.len() == 2)?;
     let part = |index: usize| {
         let part = pair.get(index)?;
         #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 pass")]
         let number = part.as_float().or_else(|| part.as_integer().map(|whole| whole as f64))?;
-        (0.0..=1.0).contains(&number).then_some(number)
+        #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1, to a tiny part of a pixel")]
+        (0.0..=1.0).contains(&number).then_some(number as f32)
     };
     Some([part(0)?, part(1)?])
-}
-
-/// By the shoelace formula: a polygon whose halves cancel out, as a crossed one, counts as nothing.
-fn area(corners: &[[f64; 2]]) -> f64 {
-    let next = corners.iter().cycle().skip(1);
-    let doubled: f64 = corners.iter().zip(next).map(|([x1, y1], [x2, y2])| x1 * y2 - x2 * y1).sum();
-    doubled.abs() / 2.0
 }
 
 #[cfg(test)]

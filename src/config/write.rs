@@ -22,7 +22,7 @@ pub struct WriteError {
 ///
 /// Mode and owner stay as they were, the owner as far as this process may set it; a new file is readable by its owner alone. A
 /// symbolic link stays, and the file that it leads to is replaced.
-pub fn write_atomically(path: &Path, text: &str) -> Result<(), WriteError> {
+pub(super) fn write_atomically(path: &Path, text: &str) -> Result<(), WriteError> {
     replace_file(path, text).map_err(|source| WriteError { path: path.display().to_string(), source })
 }
 

@@ -20,11 +20,6 @@ use crate::web::gatekeeper::OwnCamera;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 
-/// Areas of one camera, at most.
-const MOST_AREAS: usize = 32;
-/// Corners of one area, at most.
-const MOST_CORNERS: usize = 64;
-
 #[derive(Template)]
 #[template(path = "motion.html")]
 pub(crate) struct MotionPage {
@@ -67,20 +62,20 @@ impl Drawn {
         Self { masks: motion.masks.iter().map(|mask| mask.0.clone()).collect(), zones: zones.collect() }
     }
 
-    /// Why it cannot be used, in a sentence.
+    /// Why it cannot be used, in a sentence. The configuration's rules, in the words of somebody who draws.
     fn complaint(&self) -> Option<&'static str> {
         let areas = || self.masks.iter().chain(self.zones.iter().map(|zone| &zone.area));
-        let is_name = |name: &str| {
-            (1..=40).contains(&name.len())
-                && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_'))
-        };
         let names: std::collections::BTreeSet<_> = self.zones.iter().map(|zone| &zone.name).collect();
         let is_part = |part: &f32| (0.0..=1.0).contains(part);
-        if areas().count() > MOST_AREAS || areas().any(|area| area.len() > MOST_CORNERS) {
-            Some("that is too much: at most 32 areas with 64 corners each")
-        } else if areas().any(|area| area.len() < 3 || !area.iter().flatten().all(is_part)) {
-            Some("an area has three corners at least, all of them in the picture")
-        } else if !self.zones.iter().all(|zone| is_name(&zone.name)) {
+        if self.masks.len() > Motion::MOST_MASKS || self.zones.len() > Motion::MOST_ZONES {
+            Some("that is too much: at most 32 masks and 32 zones")
+        } else if areas().any(|area| !(3..=Polygon::MOST_CORNERS).contains(&area.len())) {
+            Some("an area has 3 to 64 corners")
+        } else if !areas().flatten().flatten().all(is_part) {
+            Some("an area lies in the picture, with all its corners")
+        } else if areas().any(|area| Polygon(area.clone()).encloses_nothing()) {
+            Some("one of the areas has nothing in it: give its corners in order around the place")
+        } else if !self.zones.iter().all(|zone| Zone::is_name(&zone.name)) {
             Some("a zone's name is 1 to 40 of the characters a-z, 0-9, - and _")
         } else if names.len() < self.zones.len() {
             Some("two zones have the same name")
@@ -185,10 +180,12 @@ mod tests {
         let outside = DrawnZone { area: vec![[0.0, 0.0], [1.1, 0.0], [0.5, 1.0]], ..zone("path") };
         let line = DrawnZone { area: vec![[0.0, 0.0], [1.0, 0.0]], ..zone("path") };
         let none = DrawnZone { area: vec![[f32::NAN, 0.0], [1.0, 0.0], [0.5, 1.0]], ..zone("path") };
-        let wrong: [Vec<DrawnZone>; 6] = [
+        let flat = DrawnZone { area: vec![[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]], ..zone("path") };
+        let wrong: [Vec<DrawnZone>; 7] = [
             vec![outside],
             vec![line],
             vec![none],
+            vec![flat],
             vec![zone("")],
             vec![zone("Front path")],
             vec![zone("a"), zone("a")],
