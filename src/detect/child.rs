@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -30,7 +31,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match converse(level, &mut io::stdin().lock(), &mut io::stdout().lock()) {
+    match converse(level, &mut Pipe(rustix::stdio::stdin()), &mut Pipe(rustix::stdio::stdout())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the decoder process ends: {error}");
@@ -48,6 +49,25 @@ pub fn probe(probe: Probe, only: Option<Layer>) -> ExitCode {
     sandbox::run_probe(probe, only)
 }
 
+/// One end of a pipe as it is. What the standard library puts around it looks for line ends, and writes twice.
+struct Pipe(BorrowedFd<'static>);
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.0, buffer)?)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Child {
     decoder: Option<Decoder>,
@@ -57,46 +77,51 @@ struct Child {
     film: Film,
 }
 
+/// From the pipe at once, at least.
+const READ: usize = 32 << 10;
+/// Answers wait for the requests that have come already, up to so many bytes: each word wakes the daemon up.
+const HELD_BACK: usize = 48 << 10;
+
 /// Says how far it is confined, then answers each [`Request`] that comes until there are no more. Whatever the pictures do
 /// to the decoder is an answer too; an error means that a pipe broke or that the other end is not the daemon.
 pub fn converse(level: Level, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     Reply::Ready(level).put(&mut outgoing);
-    output.write_all(&outgoing)?;
-    output.flush()?;
-    outgoing.clear();
     let mut child = Child::default();
-    while let Some(request) = receive(input, &mut incoming)? {
+    loop {
+        let request = protocol::take(&mut incoming).map_err(io::Error::other)?;
+        if request.is_none() || outgoing.len() > HELD_BACK {
+            output.write_all(&outgoing)?;
+            output.flush()?;
+            outgoing.clear();
+        }
+        let Some(request) = request else {
+            if receive(input, &mut incoming)? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
         if let Err(error) = child.answer(request, &mut outgoing) {
             Reply::Failed(error.to_string()).put(&mut outgoing);
             output.write_all(&outgoing)?;
             return output.flush();
         }
-        output.write_all(&outgoing)?;
-        output.flush()?;
-        outgoing.clear();
     }
-    Ok(())
 }
 
-/// The next request; `None` at the end of input.
-fn receive(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<Option<Request>> {
-    loop {
-        if let Some(request) = protocol::take(buffer).map_err(io::Error::other)? {
-            return Ok(Some(request));
-        }
-        let needed = protocol::needed::<Request>(buffer).map_err(io::Error::other)?;
-        let have = buffer.len();
-        buffer.resize(needed.max(have + 1), 0);
-        let read = input.read(&mut buffer[have..]);
-        buffer.truncate(have + read.as_ref().map_or(0, |read| *read));
-        match read {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
+/// Reads on, at least a byte; 0 at the end of input.
+fn receive(input: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
+    let needed = protocol::needed::<Request>(buffer).map_err(io::Error::other)?;
+    let have = buffer.len();
+    buffer.resize(needed.max(have + READ), 0);
+    let read = loop {
+        match input.read(&mut buffer[have..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            read => break read,
         }
-    }
+    };
+    buffer.truncate(have + read.as_ref().map_or(0, |read| *read));
+    read
 }
 
 impl Child {

@@ -14,6 +14,7 @@ mod explain;
 pub mod file;
 mod foreign;
 pub mod grid;
+mod held;
 mod jpeg;
 pub mod model;
 mod process;

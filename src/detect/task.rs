@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::camera::packet::{Packet, Track, VideoCodec, VideoParameters};
 use crate::config::settings::Motion;
 use crate::detect::event::MotionEvent;
+use crate::detect::held::Held;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
 use crate::detect::sandbox::Level;
@@ -146,6 +147,7 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         patience: FIRST_PATIENCE,
         not_before: Instant::now(),
         session: None,
+        held: Held::default(),
     };
     let mut wants_snapshots = true;
     loop {
@@ -153,11 +155,14 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         tokio::select! {
             () = stop.cancelled() => break,
             packet = packets.recv() => match packet {
-                Some(packet) => feeder.feed(&packet),
+                Some(packet) => feeder.feed(packet),
                 None => break,
             },
             asked = snapshots.recv(), if wants_snapshots => match asked {
-                Some(asked) => feeder.ask(Asked::Snapshot(asked), Which::Newest, SNAPSHOT_WIDTH),
+                Some(asked) => {
+                    feeder.release();
+                    feeder.ask(Asked::Snapshot(asked), Which::Newest, SNAPSHOT_WIDTH);
+                }
                 None => wants_snapshots = false,
             },
             step = Running::step(&mut feeder.running) => match step {
@@ -242,16 +247,25 @@ struct Feeder<R, O> {
     patience: Duration,
     not_before: Instant,
     session: Option<u64>,
+    held: Held,
 }
 
 impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
-    fn feed(&mut self, packet: &Packet) {
+    fn feed(&mut self, packet: Packet) {
         if packet.track != Track::Video {
             return;
         }
-        let at_us = self.watcher.timeline.place(packet);
-        if !self.offer(packet, at_us) {
-            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+        let at_us = self.watcher.timeline.place(&packet);
+        if self.held.take(packet, at_us, Instant::now()) || !self.enabled {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        for (packet, at_us) in self.held.release() {
+            if !self.offer(&packet, at_us) {
+                self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -468,7 +482,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         let far = Instant::now() + Duration::from_secs(3600);
         let answer = self.running.as_ref().filter(|running| running.owes());
         let answer = answer.map_or(far, |running| running.heard + self.patience_with(running));
-        answer.min(self.watcher.last_look().map_or(far, |look| look + BLIND))
+        answer.min(self.held.deadline().unwrap_or(far)).min(self.watcher.last_look().map_or(far, |look| look + BLIND))
     }
 
     fn patience_with(&self, running: &Running) -> Duration {
@@ -482,6 +496,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             if now >= running.heard + patience {
                 self.fail(&format!("the decoder process did not answer for {patience:?}"));
             }
+        }
+        if self.held.deadline().is_some_and(|deadline| now >= deadline) {
+            self.release();
         }
         if self.watcher.last_look().is_some_and(|look| now >= look + BLIND) {
             self.watcher.end();

@@ -32,8 +32,13 @@ const DARK: f32 = 12.0;
 const BLACK: f32 = 2.85;
 
 /// ln(mean + 12) by the mean in sixteenths of a luma unit.
-static LOGARITHMS: LazyLock<Vec<f32>> = LazyLock::new(|| {
-    (0..=u16::MAX / (LUMA_ONE / 16)).map(|sixteenths| (f32::from(sixteenths) / 16.0 + DARK).ln()).collect()
+static LOGARITHMS: LazyLock<[f32; 4096]> = LazyLock::new(|| {
+    let mut sixteenths = 0.0_f32;
+    [(); 4096].map(|()| {
+        let logarithm = (sixteenths / 16.0 + DARK).ln();
+        sixteenths += 1.0;
+        logarithm
+    })
 });
 
 /// What one look at the whole picture says.
@@ -65,6 +70,8 @@ pub(super) struct Background {
     pub(super) changing: Vec<u8>,
     /// What of L − B is only light.
     shift: Vec<f32>,
+    /// What part of R is learnt from this look.
+    rates: Vec<f32>,
     light: Light,
     /// Cells by which the whole picture is judged: every third one that is not masked.
     sample: Vec<u32>,
@@ -115,7 +122,7 @@ impl Background {
         for (noise, saved) in self.noise.iter_mut().zip(&known.noise) {
             *noise = NOISE_STEP * f32::from(*saved);
         }
-        self.black = median_of(&self.usual, &self.sample, |usual| usual, &mut self.scratch) < BLACK;
+        self.black = self.is_black(&self.usual);
     }
 
     /// 1 where something differed.
@@ -141,6 +148,7 @@ impl Background {
             foreground: vec![0; cells],
             changing: vec![0; cells],
             shift: vec![0.0; cells],
+            rates: vec![0.0; cells],
             light: Light::default(),
             scratch: Vec::with_capacity(sample.len()),
             sample,
@@ -155,16 +163,17 @@ impl Background {
 
     /// Takes a look in: `means` as [`crate::detect::grid`] makes them, `step_s` since the look before.
     pub(super) fn look(&mut self, means: &[u16], step_s: f32) -> Verdict {
-        let logarithms: &[f32] = &LOGARITHMS;
-        for (now, mean) in self.now.iter_mut().zip(means) {
+        let logarithms: &[f32; 4096] = &LOGARITHMS;
+        std::mem::swap(&mut self.before, &mut self.rest);
+        for ((now, rest), (usual, mean)) in
+            self.now.iter_mut().zip(&mut self.rest).zip(self.usual.iter_mut().zip(means))
+        {
             *now = logarithms[usize::from(mean / (LUMA_ONE / 16))];
+            *rest = *now - *usual;
         }
         if self.looks == 0.0 {
             self.usual.copy_from_slice(&self.now);
-        }
-        std::mem::swap(&mut self.before, &mut self.rest);
-        for ((rest, now), usual) in self.rest.iter_mut().zip(&self.now).zip(&self.usual) {
-            *rest = now - usual;
+            self.rest.fill(0.0);
         }
         let jump = self.light.measure(&self.rest, &self.usual, &self.sample, &mut self.scratch);
         self.light.spread(&self.usual, &mut self.shift);
@@ -173,6 +182,7 @@ impl Background {
         }
         self.picture_noise = 1.48 * median_of(&self.rest, &self.sample, f32::abs, &mut self.scratch);
         let least = PICTURE_NOISE * self.picture_noise;
+        // Loops over one row of equal lengths each, and without branches: they become vector instructions.
         for ((threshold, noise), dull) in self.threshold.iter_mut().zip(&self.noise).zip(&self.dull) {
             *threshold = least.max(dull * FLOOR.max(TIMES_NOISE * noise));
         }
@@ -187,7 +197,7 @@ impl Background {
         let foreground: u32 = self.sample.iter().map(|cell| u32::from(self.foreground[*cell as usize])).sum();
         #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
         let part = foreground as f32 / self.sample.len() as f32;
-        let is_black = median_of(&self.now, &self.sample, |now| now, &mut self.scratch) < BLACK;
+        let is_black = self.is_black(&self.now);
         let was_black = std::mem::replace(&mut self.black, is_black);
         self.age_s += step_s;
         self.looks += 1.0;
@@ -202,6 +212,12 @@ impl Background {
             return Verdict::Scene;
         }
         Verdict::Settled
+    }
+
+    /// Whether at least half of the picture is black.
+    fn is_black(&self, logarithms: &[f32]) -> bool {
+        let black: usize = self.sample.iter().map(|cell| usize::from(logarithms[*cell as usize] < BLACK)).sum();
+        2 * black > self.sample.len()
     }
 
     /// Learns from the look that was taken in; `tracked` is not 0 where something confirmed moves.
@@ -226,25 +242,24 @@ impl Background {
                 }
             }
             Verdict::Settled => {
-                let rates = [gain(step_s, BACKGROUND_S), gain(step_s, FOREGROUND_S), gain(step_s, STILL_S)];
-                let tracked_rate = gain(step_s, TRACKED_S);
+                let [background, foreground, still, tracked_rate] =
+                    [BACKGROUND_S, FOREGROUND_S, STILL_S, TRACKED_S].map(|constant| gain(step_s, constant));
                 // The younger the model, the faster it learns how much each cell wavers.
                 let noise_rate = gain(step_s, NOISE_S.min(self.age_s));
                 let light_part = 1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2);
-                for (cell, is_tracked) in tracked.iter().enumerate() {
-                    let rest = self.rest[cell];
-                    let is_tracked = *is_tracked != 0;
-                    let usual = match (is_tracked, self.foreground[cell] != 0, self.changing[cell] != 0) {
-                        (true, ..) => tracked_rate,
-                        (false, false, _) => rates[0],
-                        (false, true, true) => rates[1],
-                        (false, true, false) => rates[2],
-                    };
-                    self.usual[cell] += light_part * self.shift[cell] + usual * rest;
-                    if !is_tracked {
-                        let noise = self.noise[cell];
-                        self.noise[cell] += noise_rate * (rest.abs().min(3.0 * noise + 0.01) - noise);
-                    }
+                let marks = tracked.iter().zip(&self.foreground).zip(&self.changing);
+                for (rate, ((tracked, is_foreground), is_changing)) in self.rates.iter_mut().zip(marks) {
+                    let of_foreground = if *is_changing == 0 { still } else { foreground };
+                    let untracked = if *is_foreground == 0 { background } else { of_foreground };
+                    *rate = if *tracked == 0 { untracked } else { tracked_rate };
+                }
+                let rests = self.rest.iter().zip(&self.shift).zip(&self.rates);
+                for (usual, ((rest, shift), rate)) in self.usual.iter_mut().zip(rests) {
+                    *usual += light_part * shift + rate * rest;
+                }
+                for ((noise, rest), tracked) in self.noise.iter_mut().zip(&self.rest).zip(tracked) {
+                    let rate = if *tracked == 0 { noise_rate } else { 0.0 };
+                    *noise += rate * (rest.abs().min(3.0 * *noise + 0.01) - *noise);
                 }
                 self.light.absorb(light_part);
             }
@@ -257,6 +272,8 @@ impl Background {
 }
 
 /// The part of a difference that is taken over in `step_s` with this time constant.
+// Else it is moved to where its result is used, which is within loops over all cells.
+#[inline(never)]
 fn gain(step_s: f32, time_constant_s: f32) -> f32 {
     1.0 - (-step_s / time_constant_s).exp()
 }
@@ -268,11 +285,59 @@ pub(super) fn median_of(values: &[f32], cells: &[u32], of: impl Fn(f32) -> f32, 
     median(scratch)
 }
 
-/// Reorders them; 0 of none.
-pub(super) fn median(values: &mut [f32]) -> f32 {
+/// Between minus this and this a median is first looked for: most differences are small.
+const NEAR: f32 = 0.5;
+/// So often that stretch is halved before what lies in it is put in order.
+const HALVINGS: usize = 12;
+
+/// The middle one of them; 0 of none. Leaves a few of them in `values`.
+///
+/// To count those below a bound is a loop of vector instructions, many times faster than to put them in order.
+pub(super) fn median(values: &mut Vec<f32>) -> f32 {
     if values.is_empty() {
         return 0.0;
     }
     let middle = values.len() / 2;
+    let count = |bound: f32| values.iter().map(|value| u32::from(*value < bound)).sum::<u32>() as usize;
+    let (mut low, mut high, mut below) = (-NEAR, NEAR, count(-NEAR));
+    // Invariant: as many as `below` are less than `low`, and the middle one is between `low` and `high`.
+    let middle = if below <= middle && count(high) > middle {
+        for _ in 0..HALVINGS {
+            let half = f32::midpoint(low, high);
+            let below_half = count(half);
+            if below_half > middle {
+                high = half;
+            } else {
+                (low, below) = (half, below_half);
+            }
+        }
+        // As `retain`, but without a branch that the processor would guess wrong half of the time.
+        let mut kept = 0;
+        for n in 0..values.len() {
+            let value = values[n];
+            values[kept] = value;
+            kept += usize::from((low..high).contains(&value));
+        }
+        values.truncate(kept);
+        middle - below
+    } else {
+        middle
+    };
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_median_is_the_middle_one(mut values in prop::collection::vec(-1.0_f32..1.0, 1..400)) {
+            let mut sorted = values.clone();
+            sorted.sort_by(f32::total_cmp);
+            prop_assert_eq!(median(&mut values), sorted[sorted.len() / 2]);
+        }
+    }
 }
