@@ -83,21 +83,7 @@ async fn a_household_signs_in_watches_live_and_plays_an_event() {
     assert_eq!(distinct.len(), 3, "three cameras, three numbers: {numbers:?}");
     screenshots(&browser, "live").await;
 
-    browser
-        .until(
-            Duration::from_secs(40),
-            "an event that has ended",
-            "const request = new XMLHttpRequest();
-             request.open('GET', '/api/events', false); request.send();
-             const done = JSON.parse(request.responseText).find(event => event.end !== null);
-             if (done === undefined) return false;
-             window.done = done;
-             // Its film is made once it is over.
-             request.open('GET', `/api/events/${done.id}/preview.jpg`, false); request.send();
-             return request.status === 200;",
-        )
-        .await;
-    let event: Value = browser.run("return window.done").await;
+    let event = browser.ended_event(Duration::from_secs(40)).await;
     let (id, camera) = (event["id"].as_str().expect("an id"), event["camera"].as_str().expect("a camera"));
 
     browser.client.goto(&format!("{}/events", demo.origin)).await.expect("the list of events opens");

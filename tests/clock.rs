@@ -8,15 +8,14 @@
 mod support;
 
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::reader;
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
-use hearthwatch::units::{CameraId, Clock, UtcMicros, UtcSpan};
+use hearthwatch::units::{Clock, UtcMicros, UtcSpan};
+use support::listed::listed;
 use support::{Daemon, FakeCamera, HEARTHWATCH, have, within};
 
 /// Adds the seconds in the first eight bytes of the file that `CLOCK_OFFSET` names to the time of day. The file is mapped
@@ -46,57 +45,60 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 }
 "#;
 
-/// What the daemon's clock is off by.
-struct Offset(std::fs::File);
+/// A clock that is off by as much as a test says, for one process.
+struct Shifted {
+    offset: std::fs::File,
+    folder: tempfile::TempDir,
+}
 
-impl Offset {
+impl Shifted {
+    /// `None`, with a sentence, without a C compiler.
+    fn new() -> Option<Self> {
+        if !have("cc") {
+            println!("skipped: there is no C compiler to make a library that sets one process's clock");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (source, library) = (folder.path().join("clock.c"), folder.path().join("clock.so"));
+        std::fs::write(&source, SHIM).expect("written");
+        let made =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
+        assert!(made.expect("cc runs").success(), "the library is made");
+        let file = folder.path().join("offset");
+        std::fs::write(&file, [0; 8]).expect("written");
+        let offset = std::fs::OpenOptions::new().write(true).open(&file).expect("opens");
+        Some(Self { offset, folder })
+    }
+
     fn set(&self, seconds: i64) {
-        self.0.write_all_at(&seconds.to_ne_bytes(), 0).expect("written");
+        self.offset.write_all_at(&seconds.to_ne_bytes(), 0).expect("written");
+    }
+
+    /// What a process needs in its environment to go by it.
+    fn environment(&self) -> Vec<(String, String)> {
+        let within = |name| self.folder.path().join(name).display().to_string();
+        vec![("LD_PRELOAD".to_owned(), within("clock.so")), ("CLOCK_OFFSET".to_owned(), within("offset"))]
     }
 }
 
-fn make_shim(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
-    std::fs::write(&source, SHIM).expect("written");
-    let made =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
-    assert!(made.expect("cc runs").success(), "the library is made");
-    library
-}
-
 fn rows(daemon: &Daemon) -> (Vec<ClosedSegment>, Vec<Gap>) {
-    let camera: CameraId = "porch".parse().expect("an id");
     // It may not be there yet.
-    let Ok(readers) = Readers::open(&daemon.storage().join("hearthwatch.db")) else { return Default::default() };
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let all = readers
-        .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
-    all.unwrap_or_default()
+    listed(&daemon.storage(), "porch").unwrap_or_default()
 }
 
 #[test]
 fn a_clock_that_leaps_costs_nothing_and_overlaps_nothing() {
-    if !have("cc") {
-        println!("skipped: there is no C compiler to make a library that sets one process's clock");
-        return;
-    }
+    let Some(offset) = Shifted::new() else { return };
     let is_slow = std::env::var_os("HEARTHWATCH_SLOW").is_some_and(|value| value == "1");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let shim = make_shim(folder.path());
-    let file = folder.path().join("offset");
-    std::fs::write(&file, [0; 8]).expect("written");
-    let offset = Offset(std::fs::OpenOptions::new().write(true).open(&file).expect("opens"));
     let clock = Clock::system();
     let camera = FakeCamera::start(&["--size", "320x180", "--fps", "10", "--scene", "empty"]);
-    let environment = [("LD_PRELOAD", &shim), ("CLOCK_OFFSET", &file)]
-        .map(|(name, path)| (name.to_owned(), path.display().to_string()));
     let cameras = format!("[cameras.porch]\nurl = \"{}\"\n[cameras.porch.motion]\nenabled = false\n", camera.url);
     let storage = "segment_seconds = 5\n";
     let days = "[retention]\ncontinuous_days = 1\nmotion_days = 1\n";
     // The machine was off for two hours between its two lives.
     let hour = 3600;
     offset.set(-2 * hour);
-    let mut daemon = Daemon::start_among(environment.into(), storage, &format!("{days}{cameras}"));
+    let mut daemon = Daemon::start_among(offset.environment(), storage, &format!("{days}{cameras}"));
     let count = |at_least: usize| {
         within(Duration::from_secs(60), "so many files are closed", || {
             (rows(&daemon).0.len() >= at_least).then_some(())
@@ -171,24 +173,14 @@ fn a_clock_that_leaps_costs_nothing_and_overlaps_nothing() {
 /// before a third start. What the first life recorded lies by its true time in the end, like all that came after.
 #[test]
 fn what_lives_before_the_clock_was_set_recorded_is_put_right_as_well() {
-    if !have("cc") {
-        println!("skipped: there is no C compiler to make a library that sets one process's clock");
-        return;
-    }
     for is_set_while_it_runs in [true, false] {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let shim = make_shim(folder.path());
-        let file = folder.path().join("offset");
-        std::fs::write(&file, [0; 8]).expect("written");
-        let offset = Offset(std::fs::OpenOptions::new().write(true).open(&file).expect("opens"));
+        let Some(offset) = Shifted::new() else { return };
         let clock = Clock::system();
         let camera = FakeCamera::start(&["--size", "320x180", "--fps", "10", "--scene", "empty"]);
-        let environment = [("LD_PRELOAD", &shim), ("CLOCK_OFFSET", &file)]
-            .map(|(name, path)| (name.to_owned(), path.display().to_string()));
         let cameras = format!("[cameras.porch]\nurl = \"{}\"\n[cameras.porch.motion]\nenabled = false\n", camera.url);
         offset.set(1000 - clock.now().0 / 1_000_000);
         let began = clock.now();
-        let mut daemon = Daemon::start_among(environment.into(), "segment_seconds = 5\n", &cameras);
+        let mut daemon = Daemon::start_among(offset.environment(), "segment_seconds = 5\n", &cameras);
         let count = |daemon: &Daemon, at_least: usize| {
             within(Duration::from_secs(60), "so many files are closed", || {
                 (rows(daemon).0.len() >= at_least).then_some(())

@@ -10,25 +10,21 @@ use std::process::Command;
 use std::time::Duration;
 
 use hearthwatch::detect::event::MotionEvent;
-use hearthwatch::index::{self, Readers, events, gaps, segments};
+use hearthwatch::index::{self, events};
 use hearthwatch::record::segment::{ClosedSegment, GapCause};
-use hearthwatch::units::{CameraId, EventId, UtcMicros, UtcSpan};
+use hearthwatch::units::{CameraId, EventId};
+use support::listed::listed;
 use support::volume::{mount_privately, run};
 use support::{Daemon, FakeCamera, HEARTHWATCH, within};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn ever() -> UtcSpan {
-    UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order")
-}
 
 fn porch() -> CameraId {
     "porch".parse().expect("an id")
 }
 
 fn rows(storage: &Path) -> Vec<ClosedSegment> {
-    let Ok(readers) = Readers::open(&storage.join("hearthwatch.db")) else { return Vec::new() };
-    readers.read_blocking(|conn| segments::between(conn, &porch(), ever())).unwrap_or_default()
+    listed(storage, "porch").unwrap_or_default().0
 }
 
 /// As a person does on the page: the event's footage stays for ever.
@@ -94,9 +90,8 @@ fn a_disk_that_others_fill_stops_the_recording_only_while_it_is_full() {
     fs::remove_file(&foreign).expect("removed");
     let freed = rows(&storage).len();
     within(PATIENCE, "recording goes on by itself", || (rows(&storage).len() >= freed + 2).then_some(()));
-    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("opens");
-    let listed = readers.read_blocking(|conn| gaps::between(conn, &porch(), ever())).expect("reads");
-    assert!(listed.iter().any(|gap| gap.cause == GapCause::DiskFull), "{listed:?}");
+    let (_, missing) = listed(&storage, "porch").expect("the index answers");
+    assert!(missing.iter().any(|gap| gap.cause == GapCause::DiskFull), "{missing:?}");
     let output = Command::new(HEARTHWATCH).args(["check", "--config"]).arg(daemon.config()).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

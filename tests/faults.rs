@@ -8,9 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
-use hearthwatch::units::{CameraId, Clock, UtcMicros, UtcSpan};
+use hearthwatch::units::{Clock, UtcMicros, UtcSpan};
+use support::listed::listed;
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, complaints, have, within};
 
 /// From one key frame of a fake camera to the next: what is missing ends with one.
@@ -99,12 +99,7 @@ const CASES: [Case; 10] = [
 ];
 
 fn rows(daemon: &Daemon, camera: &str) -> (Vec<ClosedSegment>, Vec<Gap>) {
-    let camera: CameraId = camera.parse().expect("an id");
-    let readers = Readers::open(&daemon.storage().join("hearthwatch.db")).expect("the index opens");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let all = readers
-        .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
-    all.expect("the index answers")
+    listed(&daemon.storage(), camera).expect("the index answers")
 }
 
 fn seconds(value: &serde_json::Value) -> f64 {

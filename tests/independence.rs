@@ -15,9 +15,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{Gap, GapCause};
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
+use hearthwatch::units::UtcSpan;
+use support::listed::listed;
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, within};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,20 +42,12 @@ fn cameras(ids: &[&str]) -> (Vec<FakeCamera>, String) {
 
 /// When that camera was recorded, and when it was listed as missing.
 fn times(storage: &Path, camera: &str) -> (Vec<UtcSpan>, Vec<UtcSpan>) {
-    let camera: CameraId = camera.parse().expect("an id");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let Ok(readers) = Readers::open(&storage.join("hearthwatch.db")) else { return (vec![], vec![]) };
-    let asked = readers
-        .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
-    let Ok((rows, gaps)) = asked else { return (vec![], vec![]) };
+    let (rows, gaps) = listed(storage, camera).unwrap_or_default();
     (rows.iter().map(|row| row.span).collect(), gaps.iter().map(|gap| gap.span).collect())
 }
 
 fn gaps_of(storage: &Path, camera: &str) -> Vec<Gap> {
-    let camera: CameraId = camera.parse().expect("an id");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("the index opens");
-    readers.read_blocking(|conn| gaps::between(conn, &camera, ever)).expect("the index answers")
+    listed(storage, camera).expect("the index answers").1
 }
 
 fn recorded(storage: &Path, camera: &str, at_least: usize) -> Vec<UtcSpan> {

@@ -14,9 +14,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{ClosedSegment, Gap};
-use hearthwatch::units::{CameraId, Clock, UtcMicros, UtcSpan};
+use hearthwatch::units::{Clock, UtcMicros, UtcSpan};
+use support::listed::listed;
 use support::{Daemon, FakeCamera, HEARTHWATCH, within};
 
 const CAMERAS: [&str; 4] = ["porch", "nursery", "garden", "garage"];
@@ -85,12 +85,7 @@ fn check(daemon: &Daemon, arguments: &[&str], when: &str) {
 }
 
 fn rows(storage: &Path, camera: &str) -> (Vec<ClosedSegment>, Vec<Gap>) {
-    let camera: CameraId = camera.parse().expect("an id");
-    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("the index opens");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let all = readers
-        .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
-    all.expect("the index answers")
+    listed(storage, camera).expect("the index answers")
 }
 
 #[test]

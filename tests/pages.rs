@@ -122,21 +122,7 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
     }
     let browser = &inspector.browser;
     browser.client.goto(&demo.link).await.expect("the link opens");
-    browser
-        .until(
-            Duration::from_secs(60),
-            "an event that is over, with its film",
-            "const request = new XMLHttpRequest();
-             request.open('GET', '/api/events', false); request.send();
-             if (request.status !== 200) return false;
-             const done = JSON.parse(request.responseText).find(event => event.end !== null);
-             if (done === undefined) return false;
-             window.done = done;
-             request.open('GET', `/api/events/${done.id}/preview.jpg`, false); request.send();
-             return request.status === 200;",
-        )
-        .await;
-    let event: Value = browser.run("return window.done").await;
+    let event = browser.ended_event(Duration::from_secs(60)).await;
     let (id, camera) = (event["id"].as_str().expect("an id"), event["camera"].as_str().expect("a camera"));
     let link = browser
         .run(&format!(

@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use hearthwatch::index::Readers;
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
-use hearthwatch::units::{CameraId, Clock, UtcMicros, UtcSpan};
+use hearthwatch::units::{Clock, UtcMicros, UtcSpan};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use support::listed::listed;
 use support::volume::{Volume, folder_for_images, mount_privately, run};
 use support::{Daemon, FakeCamera, HEARTHWATCH, within};
 
@@ -70,23 +71,12 @@ impl Rig {
     }
 }
 
-fn of_camera<T>(
-    storage: &Path,
-    camera: &str,
-    ask: impl Fn(&rusqlite::Connection, &CameraId, UtcSpan) -> rusqlite::Result<T>,
-) -> T {
-    let camera: CameraId = camera.parse().expect("an id");
-    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("the index opens");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    readers.read_blocking(|conn| ask(conn, &camera, ever)).expect("the index answers")
-}
-
 fn rows(storage: &Path, camera: &str) -> Vec<ClosedSegment> {
-    of_camera(storage, camera, segments::between)
+    listed(storage, camera).expect("the index answers").0
 }
 
 fn missing(storage: &Path, camera: &str) -> Vec<Gap> {
-    of_camera(storage, camera, gaps::between)
+    listed(storage, camera).expect("the index answers").1
 }
 
 /// What `check` says of a storage folder.

@@ -12,9 +12,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use hearthwatch::detect::sandbox::Probe;
-use hearthwatch::index::{Readers, gaps, segments};
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
+use support::listed::listed;
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, within};
 
 fn decoder(arguments: &[&str]) -> Command {
@@ -264,13 +263,9 @@ fn a_decoder_that_dies_or_hangs_is_back_within_five_seconds_and_costs_the_record
 
     let (code, dir) = daemon.stop();
     assert_eq!(code, Some(0));
-    let readers = Readers::open(&dir.path().join("storage/hearthwatch.db")).expect("the index opens");
-    let all = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("ordered");
     for id in CAMERAS {
-        let camera: CameraId = id.parse().expect("an id");
-        let missing = readers.read_blocking(|conn| gaps::between(conn, &camera, all)).expect("the index answers");
+        let (recorded, missing) = listed(&dir.path().join("storage"), id).expect("the index answers");
         assert_eq!(missing, [], "{id}");
-        let recorded = readers.read_blocking(|conn| segments::between(conn, &camera, all)).expect("the index answers");
         assert!(recorded.windows(2).all(|pair| pair[0].span.end() == pair[1].span.start()), "{recorded:?}");
         let pictures: u32 = recorded.iter().map(|segment| segment.pictures).sum();
         let length_ms: u128 = recorded.iter().map(|segment| segment.span.length().as_millis()).sum();

@@ -15,9 +15,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hearthwatch::index::check::uncovered;
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{Gap, GapCause};
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
+use hearthwatch::units::UtcSpan;
+use support::listed::listed;
 use support::{Daemon, FakeCamera, HEARTHWATCH, have, within};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -106,12 +106,7 @@ fn resident(daemon: &Daemon) -> u64 {
 }
 
 fn account(storage: &Path, camera: &str) -> (Vec<UtcSpan>, Vec<Gap>) {
-    let camera: CameraId = camera.parse().expect("an id");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let Ok(readers) = Readers::open(&storage.join("hearthwatch.db")) else { return (vec![], vec![]) };
-    let asked = readers
-        .read_blocking(|conn| Ok((segments::between(conn, &camera, ever)?, gaps::between(conn, &camera, ever)?)));
-    let Ok((rows, gaps)) = asked else { return (vec![], vec![]) };
+    let (rows, gaps) = listed(storage, camera).unwrap_or_default();
     (rows.iter().map(|row| row.span).collect(), gaps)
 }
 

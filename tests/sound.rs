@@ -11,11 +11,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hearthwatch::fake_camera::{SOUND_RATE, SoundCodec};
-use hearthwatch::index::{Readers, segments};
 use hearthwatch::record::segment::ClosedSegment;
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
+use hearthwatch::units::UtcMicros;
 use serde_json::Value;
 use support::browser::Browser;
+use support::listed::listed;
 use support::{Client, Daemon, FakeCamera, HEARTHWATCH, complaints, have, within};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -101,10 +101,7 @@ fn place(heard: &[i16], sent: &[i16]) -> usize {
 }
 
 fn rows(storage: &Path, camera: &str) -> Vec<ClosedSegment> {
-    let camera: CameraId = camera.parse().expect("an id");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let Ok(readers) = Readers::open(&storage.join("hearthwatch.db")) else { return Vec::new() };
-    readers.read_blocking(|conn| segments::between(conn, &camera, ever)).unwrap_or_default()
+    listed(storage, camera).unwrap_or_default().0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of this century fit")]

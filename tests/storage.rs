@@ -10,31 +10,21 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hearthwatch::index::{Readers, gaps, segments};
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
+use support::listed::listed;
 use support::volume::{Volume, folder_for_images, mount_privately, run};
 use support::{Daemon, FakeCamera, HEARTHWATCH, within};
 
 /// Longer than a machine that does four things at once needs for any of this.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn index<T: Default>(
-    storage: &Path,
-    ask: impl Fn(&rusqlite::Connection, &CameraId, UtcSpan) -> rusqlite::Result<T>,
-) -> T {
-    let camera: CameraId = "porch".parse().expect("an id");
-    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
-    let Ok(readers) = Readers::open(&storage.join("hearthwatch.db")) else { return T::default() };
-    readers.read_blocking(|conn| ask(conn, &camera, ever)).unwrap_or_default()
-}
-
 fn rows(storage: &Path) -> Vec<ClosedSegment> {
-    index(storage, segments::between)
+    listed(storage, "porch").unwrap_or_default().0
 }
 
 fn times_missing(storage: &Path) -> Vec<Gap> {
-    index(storage, gaps::between).into_iter().filter(|gap: &Gap| gap.cause == GapCause::StorageMissing).collect()
+    let (_, missing) = listed(storage, "porch").unwrap_or_default();
+    missing.into_iter().filter(|gap: &Gap| gap.cause == GapCause::StorageMissing).collect()
 }
 
 fn recorded_more(storage: &Path, than: usize) {

@@ -11,9 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use gst::{Camera, make_clip};
-use hearthwatch::index::{Readers, segments};
 use hearthwatch::record::segment::ClosedSegment;
-use hearthwatch::units::{CameraId, UtcMicros, UtcSpan};
+use support::listed::listed;
 use support::{Daemon, complaints, within};
 
 /// How long each camera sends.
@@ -24,10 +23,7 @@ const RATE: u32 = 15;
 const TOLERANCE: Duration = Duration::from_millis(100);
 
 fn segments_of(storage: &Path, camera: &str) -> Vec<ClosedSegment> {
-    let camera: CameraId = camera.parse().expect("an id");
-    let readers = Readers::open(&storage.join("hearthwatch.db")).expect("the index opens");
-    let all = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("ordered");
-    readers.read_blocking(|conn| segments::between(conn, &camera, all)).expect("the index answers")
+    listed(storage, camera).expect("the index answers").0
 }
 
 /// Pictures in a file, counted by ffprobe.

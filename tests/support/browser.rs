@@ -124,6 +124,24 @@ impl Browser {
             panic!("not within {limit:?}: {what}; the page is {page}");
         }
     }
+
+    /// The first event, as `/api/events` tells it, once it is over and its film is made.
+    pub(crate) async fn ended_event(&self, limit: Duration) -> Value {
+        self.until(
+            limit,
+            "an event that is over, with its film",
+            "const request = new XMLHttpRequest();
+             request.open('GET', '/api/events', false); request.send();
+             if (request.status !== 200) return false;
+             const done = JSON.parse(request.responseText).find(event => event.end !== null);
+             if (done === undefined) return false;
+             window.done = done;
+             request.open('GET', `/api/events/${done.id}/preview.jpg`, false); request.send();
+             return request.status === 200;",
+        )
+        .await;
+        self.run("return window.done").await
+    }
 }
 
 /// One command of Chromium's own protocol, which chromedriver passes on.

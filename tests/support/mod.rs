@@ -8,6 +8,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod device;
+pub(crate) mod listed;
 pub(crate) mod volume;
 
 use std::io::{BufRead as _, BufReader};
