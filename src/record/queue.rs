@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use crate::camera::packet::{Absent, Packet, Track};
@@ -143,13 +143,26 @@ pub enum Received {
 }
 
 impl Packets {
-    /// Waits so long for the next packet. What was queued when the feed ended still comes.
+    /// The next packet; if none is there, what is there after so long. What was queued when the feed ended still comes.
+    ///
+    /// Sleeps instead of waiting for the packet: who waits is woken by each, and a hundred cameras' pictures would wake
+    /// threads thousands of times a second for what is written once a second.
     pub fn receive(&self, wait: Duration) -> Received {
-        match self.0.recv_timeout(wait) {
+        match self.next() {
+            Received::Nothing if !wait.is_zero() => {
+                std::thread::sleep(wait);
+                self.next()
+            }
+            received => received,
+        }
+    }
+
+    fn next(&self) -> Received {
+        match self.0.try_recv() {
             Ok(Item::Arrival(arrival)) => Received::Arrival(arrival),
             Ok(Item::Absent(absent)) => Received::Absent(absent),
-            Err(RecvTimeoutError::Timeout) => Received::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Received::End,
+            Err(TryRecvError::Empty) => Received::Nothing,
+            Err(TryRecvError::Disconnected) => Received::End,
         }
     }
 }

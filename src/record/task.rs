@@ -59,9 +59,9 @@ pub fn run(
     out: impl FnMut(Recorded),
 ) {
     let mut recorder = Recorder::new(camera, footage, settings, clock, open, random, out);
-    let tick = (settings.sync / 20).clamp(Duration::from_millis(20), Duration::from_millis(500));
+    let tick = (settings.sync / 8).clamp(Duration::from_millis(20), Duration::from_millis(500));
     loop {
-        match packets.receive(tick) {
+        match packets.receive(tick.min(recorder.until_sync())) {
             Received::Arrival(arrival) => {
                 let moment = (arrival.packet.received, arrival.packet.received_monotonic);
                 recorder.take(arrival);
@@ -221,10 +221,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.finish_segment(None, Some(GapCause::CameraStalled));
             self.cutter.abandon();
         }
-        // A little earlier than promised, for the sync itself takes time.
-        let is_due =
-            |since: Option<Monotonic>| since.is_some_and(|since| now.since(since) >= self.settings.sync.mul_f32(0.9));
-        let due = is_due(self.unsynced.into_iter().chain(self.fragmenter.oldest()).min());
+        let due = self.until_sync().is_zero();
         let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
         loop {
             let Some(fragment) = self.fragmenter.pop(now, pace) else { break };
@@ -233,6 +230,14 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         if due {
             self.sync();
         }
+    }
+
+    /// How long what was taken may still stay in memory.
+    fn until_sync(&self) -> Duration {
+        // A little earlier than promised, for the sync itself takes time.
+        let longest = self.settings.sync.mul_f32(0.9);
+        let oldest = self.unsynced.into_iter().chain(self.fragmenter.oldest()).min();
+        oldest.map_or(longest, |oldest| longest.saturating_sub(self.now().since(oldest)))
     }
 
     /// The packets ended.
