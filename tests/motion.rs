@@ -426,6 +426,45 @@ async fn a_moving_box_becomes_one_event_through_a_real_decoder_process() {
 }
 
 #[tokio::test]
+async fn without_motion_detection_nothing_is_decoded_but_a_picture_that_somebody_asks_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = crossing_box(folder.path(), &X264, "box.h264") else { return };
+    let packets = packets(&path, VideoCodec::H264);
+    let counters = Arc::new(Counters::default());
+    let (feed, fed) = mpsc::channel(1);
+    let (ask, asked) = mpsc::channel(1);
+    let task = Task {
+        camera: "porch".parse().expect("an id"),
+        settings: Motion { enabled: false, ..Motion::default() },
+        exe: this_program().to_owned(),
+        packets: fed,
+        stop: CancellationToken::new(),
+        snapshots: asked,
+        before: None,
+        keep: mpsc::channel(8).0,
+        counters: Arc::clone(&counters),
+    };
+    let asking = async {
+        for packet in packets {
+            feed.send(packet).await.expect("it listens");
+        }
+        assert_eq!(
+            (counters.decoded.load(Ordering::Relaxed), counters.confined()),
+            (0, None),
+            "no process was started"
+        );
+        for _ in 0..2 {
+            let (answer, answered) = oneshot::channel();
+            ask.send(answer).await.expect("it listens");
+            assert!(answered.await.expect("a picture").ends_with(&[0xff, 0xd9]));
+        }
+        drop(feed);
+    };
+    tokio::join!(task::run(task, || [0; 8], |_| panic!("no motion is looked for")), asking);
+    assert_eq!((counters.decoded.load(Ordering::Relaxed), counters.skipped.load(Ordering::Relaxed)), (1, 0));
+}
+
+#[tokio::test]
 async fn h265_is_looked_at_as_well() {
     let folder = tempfile::tempdir().expect("a folder");
     let x265 = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=20:bframes=0:aud=1:log-level=none"];

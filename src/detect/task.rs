@@ -31,7 +31,7 @@ use crate::units::{CameraId, EventId, UtcMicros};
 pub struct Task {
     /// Whose pictures these are.
     pub camera: CameraId,
-    /// What counts as motion. If it is not enabled, only key frames are decoded, for snapshots.
+    /// What counts as motion. If it is not enabled, only key frames are decoded, and only while somebody asks for pictures.
     pub settings: Motion,
     /// This program's own file, which is started as `exe decoder`.
     pub exe: PathBuf,
@@ -121,6 +121,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A decoder that ran so long had nothing wrong with it.
 const HEALTHY: Duration = Duration::from_secs(60);
+/// Where motion is not looked for, the decoder goes so long after somebody last asked for a picture.
+const IDLE: Duration = Duration::from_secs(30);
 /// An event without looks ends after this.
 const BLIND: Duration = Duration::from_secs(10);
 const THUMBNAIL_WIDTH: u16 = 480;
@@ -148,6 +150,8 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         not_before: Instant::now(),
         session: None,
         held: Held::default(),
+        newest: None,
+        wanted_until: None,
     };
     let mut wants_snapshots = true;
     loop {
@@ -160,7 +164,7 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
             },
             asked = snapshots.recv(), if wants_snapshots => match asked {
                 Some(asked) => {
-                    feeder.release();
+                    feeder.be_ready();
                     feeder.ask(Asked::Snapshot(asked), Which::Newest, SNAPSHOT_WIDTH);
                 }
                 None => wants_snapshots = false,
@@ -248,6 +252,10 @@ struct Feeder<R, O> {
     not_before: Instant,
     session: Option<u64>,
     held: Held,
+    /// The newest key frame, where motion is not looked for.
+    newest: Option<(Packet, i64)>,
+    /// How long the decoder is there for whoever asks for pictures, where motion is not looked for.
+    wanted_until: Option<Instant>,
 }
 
 impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
@@ -256,16 +264,41 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             return;
         }
         let at_us = self.watcher.timeline.place(&packet);
-        if self.held.take(packet, at_us, Instant::now()) || !self.enabled {
+        if !self.enabled {
+            if packet.is_key {
+                if self.wanted_until.is_some() {
+                    self.hand_on(&packet, at_us);
+                }
+                self.newest = Some((packet, at_us));
+            }
+        } else if self.held.take(packet, at_us, Instant::now()) {
             self.release();
+        }
+    }
+
+    /// Has the newest picture decoded for somebody who asks for it.
+    fn be_ready(&mut self) {
+        self.release();
+        if self.enabled {
+            return;
+        }
+        self.wanted_until = Some(Instant::now() + IDLE);
+        if self.running.is_none()
+            && let Some((packet, at_us)) = self.newest.clone()
+        {
+            self.hand_on(&packet, at_us);
         }
     }
 
     fn release(&mut self) {
         for (packet, at_us) in self.held.release() {
-            if !self.offer(&packet, at_us) {
-                self.counters.skipped.fetch_add(1, Ordering::Relaxed);
-            }
+            self.hand_on(&packet, at_us);
+        }
+    }
+
+    fn hand_on(&mut self, packet: &Packet, at_us: i64) {
+        if !self.offer(packet, at_us) {
+            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -291,8 +324,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         let Some(running) = &mut self.running else { return false };
         running.owe();
         let size = packet.data.len() + if packet.is_key { video.parameter_sets.len() } else { 0 };
-        let wanted = size <= MAX_UNIT && (self.enabled || packet.is_key);
-        if !wanted || !running.process.backlog.takes(at_us, size, packet.is_key) {
+        if size > MAX_UNIT || !running.process.backlog.takes(at_us, size, packet.is_key) {
             running.process.backlog.interrupt();
             return false;
         }
@@ -482,7 +514,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         let far = Instant::now() + Duration::from_secs(3600);
         let answer = self.running.as_ref().filter(|running| running.owes());
         let answer = answer.map_or(far, |running| running.heard + self.patience_with(running));
-        answer.min(self.held.deadline().unwrap_or(far)).min(self.watcher.last_look().map_or(far, |look| look + BLIND))
+        let own = self.held.deadline().into_iter().chain(self.wanted_until).min();
+        answer.min(own.unwrap_or(far)).min(self.watcher.last_look().map_or(far, |look| look + BLIND))
     }
 
     fn patience_with(&self, running: &Running) -> Duration {
@@ -499,6 +532,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         }
         if self.held.deadline().is_some_and(|deadline| now >= deadline) {
             self.release();
+        }
+        if self.wanted_until.is_some_and(|until| now >= until) {
+            (self.wanted_until, self.running) = (None, None);
         }
         if self.watcher.last_look().is_some_and(|look| now >= look + BLIND) {
             self.watcher.end();
