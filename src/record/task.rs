@@ -60,17 +60,23 @@ pub fn run(
 ) {
     let mut recorder = Recorder::new(camera, footage, settings, clock, open, random, out);
     let tick = (settings.sync / 8).clamp(Duration::from_millis(20), Duration::from_millis(500));
+    let mut ticked = Monotonic::default();
     loop {
         match packets.receive(tick.min(recorder.until_sync())) {
             Received::Arrival(arrival) => {
                 let moment = (arrival.packet.received, arrival.packet.received_monotonic);
                 recorder.take(arrival);
                 recorder.tell_so_far(moment);
+                // Many come at once: one look at what is complete is enough for all of them.
+                if recorder.now().since(ticked) < tick && !recorder.until_sync().is_zero() {
+                    continue;
+                }
             }
             Received::Absent(absent) => recorder.go_without(absent),
             Received::Nothing => recorder.tell_so_far((recorder.clock.now(), recorder.clock.monotonic())),
             Received::End => break,
         }
+        ticked = recorder.now();
         recorder.tick();
     }
     recorder.end();
