@@ -20,6 +20,7 @@ use crate::config::edit::{self, NewCamera, SignIn};
 use crate::config::motion_edit::set_motion;
 use crate::config::settings::{CameraUrl, Credentials, Motion, Retention};
 use crate::config::{self, in_household, write_atomically};
+use crate::detect::replay::Replay;
 use crate::units::{CameraId, Clock, Monotonic};
 use crate::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 
@@ -199,6 +200,11 @@ impl Keeper for HouseKeeper {
     fn set_motion(&self, camera: CameraId, motion: Motion) -> BoxFuture<'_, Result<(), String>> {
         async move { self.write_motion(&camera, &motion).map_err(|error| crate::web::sentence(&format!("{error:#}"))) }
             .boxed()
+    }
+
+    fn replay(&self, settings: Vec<Motion>) -> Result<Replay, String> {
+        Replay::start(&self.exe, settings)
+            .map_err(|error| crate::web::sentence(&format!("the decoder process could not be started: {error}")))
     }
 
     fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>> {
