@@ -54,12 +54,20 @@ async fn a_zone_that_is_drawn_is_written_into_the_file_and_counts_without_a_rest
             "const corner = document.querySelectorAll('#areas .corner')[1];
              corner.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true, cancelable: true }));
              document.getElementById('sensitivity').value = '70';
+             document.getElementById('least').value = '1.5';
              document.getElementById('motion').requestSubmit();",
         )
         .await;
     browser.until(SOON, "it says that it is saved", "return document.querySelector('.done') !== null").await;
     let text = std::fs::read_to_string(daemon.config()).expect("the configuration");
-    for part in ["# ours since May", "# the tree!", "sensitivity = 0.7", "zones.front-path]", "[0.66, 0.35]"] {
+    for part in [
+        "# ours since May",
+        "# the tree!",
+        "sensitivity = 0.7",
+        "min_seconds = 1.5",
+        "zones.front-path]",
+        "[0.66, 0.35]",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     // The recorder took it up: the page shows it anew, and the list of events offers the zone.

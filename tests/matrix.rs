@@ -52,6 +52,7 @@ POST /cameras/{id}/pause Resident
 POST /cameras/{id}/resume Resident
 GET /cameras/{id}/motion OwnerOf
 POST /cameras/{id}/motion OwnerOf
+POST /cameras/{id}/motion/trial OwnerOf
 POST /cameras/{id}/share Camera(Export)
 GET / SignedIn
 GET /timeline SignedIn

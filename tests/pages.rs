@@ -23,7 +23,7 @@ const HEAVIEST: u64 = 150 * 1024;
 const SETTLED: &str = "
     const isSeen = (element) => { const box = element.getBoundingClientRect();
         return box.width > 0 && box.top < innerHeight && box.bottom > 0; };
-    return document.readyState === 'complete'
+    return document.readyState === 'complete' && (document.getElementById('trial-going')?.hidden ?? true)
         && [...document.images].filter(isSeen).every((image) => image.complete)
         && [...document.querySelectorAll('.tile video, .screen video, .theatre video')]
             .filter((video) => isSeen(video) && (!document.querySelector('dialog[open]') || video.closest('dialog')))
@@ -165,6 +165,7 @@ async fn every_page_is_usable_steady_and_light_at_any_size_by_day_and_by_night()
         ("events-chosen", "/events", "for (const tick of document.querySelectorAll('.tick input')) tick.click()"),
         ("day-saving", &day, "document.getElementById('save-part').open = true"),
         ("motion-drawn", &motion, zone),
+        ("motion-tried", &motion, "document.getElementById('try').click()"),
         ("live-large", "/", "document.querySelector('.tile a.picture').click()"),
     ] {
         inspector.look_at(name, &format!("{}{path}", demo.origin), act).await;

@@ -20,6 +20,7 @@ use crate::config::edit::{self, EditError, NewCamera, SignIn};
 use crate::config::motion_edit::set_motion;
 use crate::config::settings::{CameraUrl, Credentials, Motion, Retention, Settings};
 use crate::config::{self, in_household};
+use crate::detect::replay::Replay;
 use crate::units::{CameraId, Clock, Monotonic};
 use crate::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
 
@@ -192,6 +193,11 @@ impl Keeper for HouseKeeper {
             Ok((set_motion(&text, &camera, &before.motion, &motion)?, ()))
         })
         .boxed()
+    }
+
+    fn replay(&self, settings: Vec<Motion>) -> Result<Replay, String> {
+        Replay::start(&self.exe, settings)
+            .map_err(|error| crate::web::sentence(&format!("the decoder process could not be started: {error}")))
     }
 
     fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>> {

@@ -6,7 +6,8 @@ use crate::config::edit::{EditError, remove, set};
 use crate::config::settings::{Motion, Polygon};
 use crate::units::CameraId;
 
-/// The text with `after` where it says `before` now: whether motion is looked for, how keenly, where not, and the zones.
+/// The text with `after` where it says `before` now: whether motion is looked for, how keenly, for how long at
+/// least, where not, and the zones.
 /// Lengths before and after events are left as they are.
 ///
 /// # Errors
@@ -20,6 +21,9 @@ pub fn set_motion(text: &str, id: &CameraId, before: &Motion, after: &Motion) ->
     }
     if differ(before.sensitivity, after.sensitivity) {
         text = set(&text, &key(&["sensitivity"]), number(after.sensitivity))?;
+    }
+    if before.least != after.least {
+        text = set(&text, &key(&["min_seconds"]), (after.least.as_secs_f64() * 1000.0).round() / 1000.0)?;
     }
     if before.masks != after.masks {
         let masks: Array = after.masks.iter().map(area).collect();
@@ -64,6 +68,7 @@ fn area(polygon: &Polygon) -> Value {
 mod tests {
     use std::collections::BTreeMap;
     use std::io;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::check;
@@ -99,6 +104,7 @@ url = \"rtsp://192.168.1.21/main\"
         let after = Motion {
             enabled: false,
             sensitivity: 0.7,
+            least: Duration::from_millis(1500),
             masks: vec![square(0.0), square(0.333)],
             zones: BTreeMap::from([
                 ("path".to_owned(), Zone { area: square(0.5), sensitivity: Some(0.9) }),

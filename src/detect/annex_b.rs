@@ -7,7 +7,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 #[error("an access unit's lengths do not add up")]
 pub struct LengthError;
 
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
+/// What stands before each NAL unit.
+pub(crate) const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// `mp4`: NAL units, each behind its length in four bytes. `sets`, in Annex B form, go before them.
 pub fn from_mp4(sets: &[u8], mp4: &[u8]) -> Result<Bytes, LengthError> {

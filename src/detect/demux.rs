@@ -12,6 +12,7 @@ use ffmpeg_next::{Rational, media};
 use crate::camera::packet::VideoCodec;
 use crate::detect::file::FileError;
 use crate::detect::foreign;
+use crate::detect::looking::Unit;
 
 const START: [u8; 4] = [0, 0, 0, 1];
 
@@ -27,16 +28,6 @@ pub(super) struct Demuxer {
     pub(super) sets: Bytes,
     /// Bytes of the length before each unit; `None` where there are start codes.
     length_size: Option<usize>,
-}
-
-/// One picture.
-pub(super) struct AccessUnit {
-    /// From the file's first picture on.
-    pub(super) pts_us: i64,
-    pub(super) is_key: bool,
-    pub(super) damaged: bool,
-    /// With start codes, and on key frames with the parameter sets in front.
-    pub(super) data: Bytes,
 }
 
 impl Demuxer {
@@ -70,8 +61,8 @@ impl Demuxer {
         if said > 0 { said } else { self.last_us }
     }
 
-    /// The next picture in order of decoding; `None` at the end of the file.
-    pub(super) fn next(&mut self) -> Option<AccessUnit> {
+    /// The next picture in order of decoding, with its time from the file's first one on; `None` at the end of the file.
+    pub(super) fn next(&mut self) -> Option<Unit> {
         loop {
             // What libavformat cannot read on is as good as the end.
             let (stream, mut packet) = self.input.packets().next()?;
@@ -80,8 +71,8 @@ impl Demuxer {
             }
             packet.rescale_ts(self.ticks, Rational(1, 1_000_000));
             let Some(pts_us) = packet.pts().or_else(|| packet.dts()) else { continue };
-            let pts_us = pts_us.saturating_sub(*self.first_us.get_or_insert(pts_us));
-            self.last_us = pts_us.saturating_add(packet.duration().max(0)).max(self.last_us);
+            let at_us = pts_us.saturating_sub(*self.first_us.get_or_insert(pts_us));
+            self.last_us = at_us.saturating_add(packet.duration().max(0)).max(self.last_us);
             let coded = packet.data().unwrap_or_default();
             let sets: &[u8] = if packet.is_key() { &self.sets } else { &[] };
             let whole = match self.length_size {
@@ -91,7 +82,7 @@ impl Demuxer {
             // A unit whose lengths do not add up is still one that should have been there.
             let damaged = packet.is_corrupt() || whole.is_none();
             let data = whole.unwrap_or_else(|| Bytes::from_static(&START));
-            return Some(AccessUnit { pts_us, is_key: packet.is_key(), damaged, data });
+            return Some(Unit { at_us, is_key: packet.is_key(), damaged, data });
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,11 +14,10 @@ use crate::detect::demux::Demuxer;
 use crate::detect::explain::Explanation;
 use crate::detect::foreign;
 use crate::detect::grid::Shape;
-use crate::detect::model::{HeldBack, Model};
-use crate::detect::process::Process;
-use crate::detect::protocol::{MAX_SETS, MAX_UNIT, ProtocolError, Reply, Request};
-use crate::detect::sps;
-use crate::detect::trigger::{Trigger, Update};
+use crate::detect::looking::{Answer, Coding, Feed, FeedError, Looked, Sight};
+use crate::detect::model::HeldBack;
+use crate::detect::protocol::ProtocolError;
+use crate::detect::trigger::Update;
 
 /// Why a file could not be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -122,88 +122,37 @@ pub struct Job<'a> {
     pub explain: Option<PathBuf>,
 }
 
-/// Units that the decoder has and has not answered: enough that neither side waits for the other.
-const MOST_WAITING: usize = 16;
-/// How long the decoder may owe an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Runs the detector over a file as the daemon would over a camera. Reads the file in between, so it is for a command, not
 /// for the daemon's threads; and these must stay: the kernel kills the decoder when the thread that started it ends.
 pub async fn motion(job: Job<'_>) -> Result<Report, FileError> {
-    let path = job.path.display().to_string();
-    let broken = |why: String| FileError::Decode { path: path.clone(), why };
+    let broken = |error: FeedError| FileError::from((job.path, error));
     let mut demuxer = Demuxer::open(job.path)?;
     let mut looking = Looking::new(&job)?;
-    let mut process = Process::start(job.exe)?;
-    let sets = demuxer.sets.clone();
-    if sets.len() > MAX_SETS {
-        return Err(broken("its parameter sets are too long".to_owned()));
+    let mut feed = Feed::start(job.exe)?;
+    let coding = Arc::new(Coding { codec: demuxer.codec, sets: demuxer.sets.clone() });
+    while let Some(unit) = demuxer.next() {
+        looking.report.frames_total += 1;
+        looking.take(feed.give(&coding, unit).await.map_err(broken)?)?;
     }
-    if !sets.is_empty() {
-        sps::check(demuxer.codec, &sets).map_err(|error| broken(error.to_string()))?;
-    }
-    process.ask(&Request::Parameters { codec: demuxer.codec, sets });
-    let (mut waiting, mut at_end) = (0, false);
-    loop {
-        while waiting < MOST_WAITING && !at_end {
-            match demuxer.next() {
-                Some(unit) => {
-                    looking.report.frames_total += 1;
-                    if unit.data.len() <= MAX_UNIT {
-                        let (pts_us, is_key, damaged, data) = (unit.pts_us, unit.is_key, unit.damaged, unit.data);
-                        process.ask(&Request::Unit { pts_us, is_key, damaged, data });
-                        waiting += 1;
-                    }
-                }
-                None => at_end = true,
-            }
-        }
-        while let Some(reply) = process.reply()? {
-            match reply {
-                Reply::Done { pictures } => {
-                    waiting -= usize::from(waiting > 0);
-                    looking.report.frames_decoded += u64::from(pictures);
-                }
-                Reply::Look { corrupt: true, .. } => looking.hold(),
-                Reply::Look { pts_us, shape, cells, .. } => looking.look(shape, &cells, pts_us)?,
-                Reply::Failed(why) => return Err(broken(why)),
-                Reply::Ready(_) | Reply::Jpeg { .. } => {}
-            }
-        }
-        if at_end && waiting == 0 {
-            break;
-        }
-        if waiting < MOST_WAITING && !at_end {
-            continue;
-        }
-        match tokio::time::timeout(PATIENCE, process.step()).await {
-            Ok(step) => drop(step?),
-            Err(_) => return Err(broken(format!("the decoder process did not answer for {PATIENCE:?}"))),
-        }
-    }
-    process.finish().await?;
+    looking.take(feed.rest().await.map_err(broken)?)?;
+    feed.finish().await?;
     let mut report = looking.end()?;
     report.duration_s = seconds(demuxer.length_us());
     report.cpu_s = (own_cpu() + foreign::children_cpu()).as_secs_f64();
     Ok(report)
 }
 
-struct Looking<'a> {
-    settings: &'a Motion,
-    model: Option<(Shape, Model)>,
-    trigger: Trigger,
+struct Looking {
+    sight: Sight,
     report: Report,
     explanation: Option<Explanation>,
-    events: u64,
 }
 
-impl<'a> Looking<'a> {
-    fn new(job: &Job<'a>) -> Result<Self, FileError> {
+impl Looking {
+    fn new(job: &Job<'_>) -> Result<Self, FileError> {
         let explanation = job.explain.clone().map(Explanation::begin).transpose()?;
         Ok(Self {
-            settings: job.settings,
-            model: None,
-            trigger: Trigger::new(job.settings.least),
+            sight: Sight::new(job.settings.clone()),
             report: Report {
                 file: job.path.display().to_string(),
                 duration_s: 0.0,
@@ -216,44 +165,38 @@ impl<'a> Looking<'a> {
                 held_back: HeldBack::default(),
             },
             explanation,
-            events: 0,
         })
     }
 
-    fn hold(&mut self) {
-        if let Some((_, model)) = &mut self.model {
-            model.hold();
+    fn take(&mut self, answers: Vec<Answer>) -> Result<(), FileError> {
+        for answer in answers {
+            match answer {
+                Answer::Decoded(pictures) => self.report.frames_decoded += u64::from(pictures),
+                Answer::Damaged => self.sight.hold(),
+                Answer::Look { at_us, shape, cells } => self.look(shape, &cells, at_us)?,
+            }
         }
+        Ok(())
     }
 
     fn look(&mut self, shape: Shape, cells: &[u16], at_us: i64) -> Result<(), FileError> {
-        if self.model.as_ref().is_none_or(|(known, _)| *known != shape) {
-            let ended = self.trigger.end();
-            self.note(ended.as_ref());
-            (self.report.width, self.report.height) = (shape.width, shape.height);
-            self.model = Some((shape, Model::new(shape.cols(), shape.rows(), self.settings)));
-        }
-        let Some((_, model)) = &mut self.model else { return Ok(()) };
-        let seen = model.look(cells, at_us);
-        let events = &mut self.events;
-        let update = self.trigger.see(&seen, || {
-            *events += 1;
-            events.to_be_bytes()
-        });
+        (self.report.width, self.report.height) = (shape.width, shape.height);
+        let Looked { ended, seen, update } = self.sight.look(shape, cells, at_us);
+        self.note(ended.as_ref());
         if let Some(explanation) = &mut self.explanation {
-            explanation.look(shape, cells, model.foreground(), &seen, update.as_ref())?;
+            explanation.look(shape, cells, self.sight.foreground(), &seen, update.as_ref())?;
         }
         self.note(update.as_ref());
         Ok(())
     }
 
     fn end(mut self) -> Result<Report, FileError> {
-        let ended = self.trigger.end();
+        let ended = self.sight.end();
         self.note(ended.as_ref());
         if let Some(explanation) = self.explanation {
             explanation.end(ended.as_ref())?;
         }
-        self.report.held_back = self.model.map_or_else(HeldBack::default, |(_, model)| model.held_back());
+        self.report.held_back = self.sight.held_back();
         Ok(self.report)
     }
 
@@ -272,6 +215,16 @@ pub(super) fn seconds(length_us: i64) -> f64 {
 fn own_cpu() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(spent).unwrap_or_default()
+}
+
+impl From<(&Path, FeedError)> for FileError {
+    fn from((path, error): (&Path, FeedError)) -> Self {
+        match error {
+            FeedError::Decode(why) => Self::Decode { path: path.display().to_string(), why },
+            FeedError::Process(error) => Self::Process(error),
+            FeedError::Protocol(error) => Self::Protocol(error),
+        }
+    }
 }
 
 impl From<(&Path, DecoderError)> for FileError {

@@ -40,6 +40,8 @@ const READ: usize = 64 << 10;
 /// From the end of a process's last pipe until the kernel says how it ended.
 const LAST_WORD: Duration = Duration::from_millis(200);
 const LONGEST_COMPLAINT: usize = 400;
+/// The lowest priority that there is.
+const LAST: i32 = 19;
 
 impl Process {
     /// Starts `exe decoder` with an empty environment, in a process group of its own: Ctrl-C in the daemon's terminal is for
@@ -65,6 +67,14 @@ impl Process {
             complaint: BytesMut::new(),
             backlog: Backlog::new(),
         })
+    }
+
+    /// Everything else on this machine goes first. Best effort: it works as well without.
+    pub(super) fn yield_to_others(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id {
+            let _ = rustix::process::setpriority_process(Some(id), LAST);
+        }
     }
 
     /// Lets it end, once all its answers were taken, and waits for that.

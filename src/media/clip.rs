@@ -15,6 +15,7 @@ use crate::disk::Footage;
 use crate::index::Readers;
 use crate::media::assembly::{Assembly, STAY_OPEN};
 use crate::media::clip::plan::Plan;
+pub(in crate::media) use crate::media::clip::table::rescale;
 use crate::media::recordings::find;
 use crate::media::source::{self, Recording};
 use crate::media::{MediaError, needs};

@@ -11,6 +11,7 @@ pub mod hls;
 pub mod live;
 pub mod range;
 pub mod recordings;
+pub mod samples;
 mod source;
 
 use std::io;

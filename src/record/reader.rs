@@ -139,6 +139,18 @@ pub struct Run {
     pub samples: Vec<SampleRef>,
 }
 
+impl Run {
+    /// Each sample with its decode time, in the track's ticks.
+    pub fn timed(&self) -> impl Iterator<Item = (i64, &SampleRef)> {
+        let mut next = i64::try_from(self.base_decode_ticks).unwrap_or(i64::MAX);
+        self.samples.iter().map(move |sample| {
+            let at = next;
+            next = next.saturating_add(sample.duration.into());
+            (at, sample)
+        })
+    }
+}
+
 /// Where one sample lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleRef {

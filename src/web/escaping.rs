@@ -195,6 +195,8 @@ fn motion() -> MotionPage {
         name: hostile(),
         enabled: true,
         sensitivity: 50,
+        least: 0.5,
+        may_try: true,
         drawn: hostile(),
         error: Some(hostile()),
         said: Some("said"),

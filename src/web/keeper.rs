@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::config::settings::{Motion, Retention};
+use crate::detect::replay::Replay;
 use crate::units::{CameraId, Secret};
 
 /// Somebody who announces itself. Every text is plain and bounded.
@@ -85,6 +86,10 @@ pub trait Keeper: Send + Sync + Debug {
 
     /// Writes into the configuration how motion is to be looked for at a camera, and where.
     fn set_motion(&self, camera: CameraId, motion: Motion) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Starts a decoder process to look through recorded footage with each of these settings. Must be called on a runtime's
+    /// worker thread, which stays.
+    fn replay(&self, settings: Vec<Motion>) -> Result<Replay, String>;
 
     /// Writes into the configuration how long footage is to stay.
     fn set_retention(&self, retention: Retention) -> BoxFuture<'_, Result<(), String>>;

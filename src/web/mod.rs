@@ -51,6 +51,7 @@ mod timeline;
 mod tips;
 pub mod tls;
 mod trust;
+mod tuner;
 mod vitals;
 mod wanted;
 mod watched;

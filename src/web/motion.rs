@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -10,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Viewer;
+use crate::access::{Right, Viewer};
 use crate::config::settings::{Motion, Polygon, Zone};
 use crate::index::audit::Entry;
 use crate::units::CameraId;
@@ -29,11 +30,18 @@ pub(crate) struct MotionPage {
     pub(crate) enabled: bool,
     /// In hundredths.
     pub(crate) sensitivity: u8,
+    /// The shortest length, in seconds.
+    pub(crate) least: f64,
+    /// Whether the viewer may see footage to try settings on.
+    pub(crate) may_try: bool,
     /// What is drawn, as JSON of [`Drawn`].
     pub(crate) drawn: String,
     pub(crate) error: Option<String>,
     pub(crate) said: Option<&'static str>,
 }
+
+/// The greatest shortest length, in seconds, as the configuration has it.
+const LONGEST_LEAST: f64 = 60.0;
 
 /// What is drawn on the picture; places are parts of its width and height.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,7 +115,29 @@ pub(crate) async fn page(
     show(&site, &viewer, &camera, &motion, Ok(None)).await
 }
 
-fn settings_of(site: &Site, camera: &CameraId) -> Option<Motion> {
+/// The settings that a form asks for, and why they cannot be, if they cannot.
+pub(crate) fn wanted(form: &Form, before: &Motion) -> Result<(Motion, Option<&'static str>), Refusal> {
+    let drawn: Drawn =
+        serde_json::from_str(form.get("drawn")).map_err(|_| Refusal::Bad("what was drawn cannot be read"))?;
+    let sensitivity: u8 = form.get("sensitivity").parse().map_err(|_| Refusal::Bad("a sensitivity is 0 to 100"))?;
+    let least = match form.get("least") {
+        "" => before.least,
+        text => {
+            let seconds = text.parse().ok().filter(|seconds| (0.0..=LONGEST_LEAST).contains(seconds));
+            Duration::from_secs_f64(seconds.ok_or(Refusal::Bad("the shortest length is 0 to 60 seconds"))?)
+        }
+    };
+    let complaint = drawn.complaint();
+    let wanted = Motion {
+        enabled: form.has("enabled"),
+        sensitivity: f32::from(sensitivity.min(100)) / 100.0,
+        least,
+        ..drawn.applied_to(before)
+    };
+    Ok((wanted, complaint))
+}
+
+pub(crate) fn settings_of(site: &Site, camera: &CameraId) -> Option<Motion> {
     site.parts.settings.borrow().cameras.get(camera).map(|camera| camera.motion.clone())
 }
 
@@ -120,15 +150,7 @@ pub(crate) async fn save(
     form: Form,
 ) -> Result<Response, Refusal> {
     let before = settings_of(&site, &camera).ok_or(Refusal::NotFound)?;
-    let drawn: Drawn =
-        serde_json::from_str(form.get("drawn")).map_err(|_| Refusal::Bad("what was drawn cannot be read"))?;
-    let sensitivity: u8 = form.get("sensitivity").parse().map_err(|_| Refusal::Bad("a sensitivity is 0 to 100"))?;
-    let complaint = drawn.complaint();
-    let wanted = Motion {
-        enabled: form.has("enabled"),
-        sensitivity: f32::from(sensitivity.min(100)) / 100.0,
-        ..drawn.applied_to(&before)
-    };
+    let (wanted, complaint) = wanted(&form, &before)?;
     let saved = match complaint {
         Some(complaint) => Err(crate::web::sentence(complaint)),
         None => site.parts.keeper.set_motion(camera.clone(), wanted.clone()).await,
@@ -152,12 +174,15 @@ async fn show(
     let status = if said.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1, in hundredths")]
     let sensitivity = (motion.sensitivity * 100.0).round() as u8;
+    let rights = site.rights(viewer).await?;
     let page = MotionPage {
         frame: Frame::inside(site, viewer, Place::Cameras, &format!("Motion at {name}")).await?,
         id: camera.to_string(),
         name,
         enabled: motion.enabled,
         sensitivity,
+        least: motion.least.as_secs_f64(),
+        may_try: rights.iter().any(|(id, rights)| id == camera && rights.has(Right::History)),
         drawn: serde_json::to_string(&Drawn::of(motion)).unwrap_or_default(),
         said: said.clone().ok().flatten(),
         error: said.err(),

@@ -11,7 +11,7 @@ use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
     account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, keeping, live, me,
-    metrics, motion, pause, people, person, several, share, sign_in, timeline, trust,
+    metrics, motion, pause, people, person, several, share, sign_in, timeline, trust, tuner,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -118,6 +118,7 @@ pub fn table() -> Vec<Route> {
         Route::new(post.clone(), "/cameras/{id}/resume", Resident, Page, pause::resume_one),
         Route::new(get.clone(), "/cameras/{id}/motion", OwnerOf, Page, motion::page),
         Route::new(post.clone(), "/cameras/{id}/motion", OwnerOf, Page, motion::save),
+        Route::new(post.clone(), "/cameras/{id}/motion/trial", OwnerOf, Data, tuner::run),
         Route::new(post.clone(), "/cameras/{id}/share", Camera(Right::Export), Page, share::make),
         // Pages; what they list is only what the viewer may see.
         Route::new(get.clone(), "/", SignedIn, Page, live::page),

@@ -81,6 +81,8 @@ pub struct Site {
     pub(crate) requests: Requests,
     /// One claim at a time: of a hundred at once, one is hashed.
     pub(crate) claiming: tokio::sync::Mutex<()>,
+    /// One trial of other settings at a time: it takes a core for minutes.
+    pub(crate) tuning: Arc<Semaphore>,
     /// The household's authority, for devices that are to trust it; `None` without TLS.
     pub(crate) authority: Option<String>,
     viewers: AtomicUsize,
@@ -122,6 +124,7 @@ impl Site {
             throttles: Throttles::default(),
             requests: Requests::default(),
             claiming: tokio::sync::Mutex::default(),
+            tuning: Arc::new(Semaphore::new(1)),
             authority: None,
             viewers: AtomicUsize::new(0),
             noted: tokio::sync::Mutex::default(),

@@ -164,6 +164,7 @@ pub(crate) fn action(action: &str) -> &str {
         "camera-tried" => "tested a camera",
         "camera-added" => "added the camera",
         "camera-changed" => "changed how motion is looked for at",
+        "motion-tried" => "tried other settings for motion on the last day of",
         "retention-changed" => "changed how long footage stays:",
         "camera-exchanged" => "adopted another device as",
         "sign-in" => "signed in",

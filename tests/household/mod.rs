@@ -24,6 +24,7 @@ use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, V
 use hearthwatch::camera::status::{Link, StreamStatus};
 use hearthwatch::config::settings::{Discovery, KeepFree, Motion, Retention, Settings, Storage, Tls, Web};
 use hearthwatch::detect::event::MotionEvent;
+use hearthwatch::detect::replay::Replay;
 use hearthwatch::disk::{EventPicture, Footage};
 use hearthwatch::index::sessions::{self, SessionKind};
 use hearthwatch::index::{self, Writer, events, gaps, rights, segments, sign_in_links, users};
@@ -480,6 +481,10 @@ impl Keeper for NobodyFound {
 
     fn set_motion(&self, _: CameraId, _: Motion) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { Err("There is no configuration.".to_owned()) })
+    }
+
+    fn replay(&self, _: Vec<Motion>) -> Result<Replay, String> {
+        Err("There is no decoder here.".into())
     }
 
     fn set_retention(&self, _: Retention) -> BoxFuture<'_, Result<(), String>> {

@@ -72,7 +72,7 @@ impl Plan {
             match (run.track, &mut sound) {
                 (Track::Video, _) => {
                     let zero = rescale(place, MICROS, file.video.timescale);
-                    for (at, sample) in timed(run) {
+                    for (at, sample) in run.timed() {
                         if cut.range.contains(&pictures) {
                             let offset = self.data.len();
                             self.data.push(slice(number, sample));
@@ -84,7 +84,7 @@ impl Plan {
                 (Track::Audio, Some((audio, info, entry))) => {
                     let zero = rescale(place, MICROS, info.timescale);
                     let micros = |ticks| rescale(ticks, info.timescale, MICROS);
-                    for (at, sample) in timed(run) {
+                    for (at, sample) in run.timed() {
                         let end = at.saturating_add(sample.duration.into());
                         if micros(end) > sound_from_us && micros(at) < until_us {
                             let offset = self.data.len();
@@ -156,7 +156,7 @@ impl Cut {
         };
         let mut begin: Option<usize> = None;
         let (mut end, mut start_us, mut earliest_us) = (0, None, None);
-        for (number, timed) in file.runs(Track::Video).flat_map(timed).enumerate() {
+        for (number, timed) in file.runs(Track::Video).flat_map(Run::timed).enumerate() {
             let (is_key, at_us) = (timed.1.is_key, shown_us(timed));
             let is_before = at_us <= from_us.saturating_add(SAME_MOMENT_US);
             if is_key && (begin.is_none() || is_before) {
@@ -176,15 +176,6 @@ impl Cut {
         let begin = begin.filter(|begin| *begin < end)?;
         Some(Self { range: begin..end, start_us: start_us.or(earliest_us)? })
     }
-}
-
-fn timed(run: &Run) -> impl Iterator<Item = (i64, &SampleRef)> {
-    let mut next = i64::try_from(run.base_decode_ticks).unwrap_or(i64::MAX);
-    run.samples.iter().map(move |sample| {
-        let at = next;
-        next = next.saturating_add(sample.duration.into());
-        (at, sample)
-    })
 }
 
 fn slice(file: usize, sample: &SampleRef) -> Piece {
