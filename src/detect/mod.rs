@@ -16,6 +16,7 @@ mod foreign;
 pub mod grid;
 mod jpeg;
 pub mod model;
+mod preview;
 mod process;
 pub mod protocol;
 pub mod sandbox;
