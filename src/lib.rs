@@ -36,7 +36,7 @@
 //! | [`record`] | where a segment ends, fragmented MP4 written and read, the recording stage, recovery |
 //! | [`detect`] | the decoder process and its protocol, the model of the picture, the trigger |
 //! | [`index`] | SQLite: schema, migrations, one writer, read-only readers |
-//! | [`media`] | everything that yields pictures: live, clips, HLS, thumbnails. Every public function takes the gate's proof |
+//! | [`media`] | everything that yields pictures: live, clips, HLS, thumbnails, small pictures of a day. Every public function takes the gate's proof |
 //! | [`web`] | routes as a table, extractors, pages, JSON, headers, TLS |
 //! | [`fake_camera`] | a simulated RTSP camera, for the demo and the tests. Uses only `units`: it is an honest opposite number |
 //! | [`app`] | commands, the doctor, wiring, supervision; the only place that starts tasks and threads |

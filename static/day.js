@@ -49,13 +49,33 @@ const together = new Together(screens, {
   },
 });
 
-const scrub = new Scrub(byId("scrub"));
+const scrub = new Scrub(byId("scrub"), start, end);
 const bars = /** @type {SVGSVGElement[]} */ (/** @type {unknown[]} */ ([...document.querySelectorAll("[data-bar]")]));
 const timelines = bars.map((bar, at) => new Timeline(bar, at === bars.length - 1 ? byId("hours") : null, start, end, {
-  onChoice: (moment) => { scrub.hide(); go(moment); },
-  onDrag: (moment) => { show(moment); scrub.show(cameras[at], moment, bar); },
-  onLeave: () => scrub.hide(),
+  onChoice: (moment) => { leave(); go(moment); },
+  onDrag: (moment) => { show(moment); peek(at, moment); },
+  onHover: (moment) => {
+    clearTimeout(hover);
+    // Crossing a bar on the way to something else is no look at what it shows.
+    if (byId("scrub").hidden) hover = setTimeout(() => peek(at, moment), 120);
+    else peek(at, moment);
+  },
+  onKey: (moment) => { peek(at, moment); scrub.hideAfter(2500); },
+  onLeave: () => leave(),
 }));
+let hover = 0;
+
+/** The picture of a moment, above its place on the bar. @param {number} at which bar @param {number} moment */
+function peek(at, moment) {
+  clearTimeout(hover);
+  scrub.show(cameras[at], moment, bars[at], timelines[at].part(moment), recordings[at].spans.some((span) => span.start <= moment && moment < span.end));
+}
+
+function leave() {
+  clearTimeout(hover);
+  scrub.hide();
+}
+
 const saving = new Saving(() => cursor(), (from, to) => { for (const timeline of timelines) timeline.choose(from, to); });
 
 /** @type {import("./timeline.js").Recordings[]} */
@@ -182,20 +202,6 @@ onKeys({
   "]": () => saving.end(),
 });
 
-/** Before anything is played: one picture of each camera, not its film. @param {number} moment */
-function idle(moment) {
-  show(moment);
-  for (const [at, screen] of screens.entries()) {
-    const near = recordings[at].spans.filter((span) => span.start < moment).at(-1);
-    const video = screen.querySelector("video");
-    if (!near || !video) continue;
-    // A little before the end: the newest second is not on the disk yet.
-    const to = Math.max(near.start, Math.min(moment, near.end) - 4);
-    video.preload = "auto";
-    video.src = `/api/cameras/${cameras[at]}/moment.mp4?t=${to.toFixed(1)}`;
-  }
-}
-
 byId("controls").hidden = false;
 byId("zoom").hidden = false;
 await load();
@@ -203,4 +209,5 @@ if (Date.now() / 1000 < end) setInterval(load, 10_000);
 const asked = Number(page.dataset.at);
 const newest = Math.max(start, ...recordings.flatMap(({ spans }) => spans.map((span) => span.end)));
 if (asked) goAndPlay(asked);
-else idle(newest > start ? Math.min(Date.now() / 1000, newest) : start + 43200);
+// Nothing is shown yet: whoever opens a day has not looked at anything of it, and the log says so.
+else show(newest > start ? Math.min(Date.now() / 1000, newest) : start + 43200);

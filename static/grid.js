@@ -2,14 +2,19 @@
 // The grid: every tile that can be seen plays its small stream; a tap makes one large, with the main stream.
 
 import { Live } from "./live.js";
+import { Still, Wall } from "./wall.js";
 
 /** @type {Map<Element, Live>} */
 const players = new Map();
+/** @type {Map<Element, Still>} */
+const stills = new Map();
 for (const tile of document.querySelectorAll("[data-live]")) {
   const video = tile.querySelector("video");
   const saying = tile.querySelector(".saying");
   const camera = tile.getAttribute("data-live");
-  if (video && saying instanceof HTMLElement && camera) players.set(tile, new Live(video, saying, camera, "sub"));
+  if (!video || !(saying instanceof HTMLElement) || !camera) continue;
+  players.set(tile, new Live(video, saying, camera, "sub"));
+  stills.set(tile, new Still(video, camera, tile.getAttribute("data-name") ?? ""));
 }
 
 const seen = new Set();
@@ -22,18 +27,30 @@ const eye = new IntersectionObserver((entries) => {
 }, { rootMargin: "200px" });
 for (const tile of players.keys()) eye.observe(tile);
 
-/** Plays what can be seen and lets the rest go. */
+/** Plays what can be seen and lets the rest go; on a wall, what is quiet stands still. */
 function settle() {
   const hidden = document.visibilityState === "hidden" || theatre?.open;
   for (const [tile, player] of players) {
-    if (seen.has(tile) && !hidden) player.start();
-    else player.stop();
+    const still = stills.get(tile);
+    if (!seen.has(tile) || hidden) {
+      player.stop();
+      still?.stop();
+    } else if (!wall || wall.wantsLive(player.camera)) {
+      player.start();
+      still?.stop();
+    } else {
+      still?.start(() => player.stop());
+    }
   }
 }
 
 const theatre = /** @type {HTMLDialogElement | null} */ (document.getElementById("theatre"));
 /** @type {Live | null} */
 let large = null;
+const wallButton = document.getElementById("wall");
+/** @type {Wall | null} */
+let wall = null;
+wall = wallButton && new Wall(wallButton, settle);
 
 /** @param {Element} tile */
 function enlarge(tile) {
@@ -49,6 +66,7 @@ function enlarge(tile) {
     history.href = `/cameras/${camera}`;
   }
   theatre.showModal();
+  meanwhile(tile.querySelector("video"), video);
   large = new Live(video, saying, camera, "main");
   // Silent until somebody wants to hear it, and silent again with the next camera.
   large.onSound = showSound;
@@ -56,6 +74,17 @@ function enlarge(tile) {
   video.muted = true;
   large.start();
   settle();
+}
+
+/** Until the large film has a picture, the small one's newest stands there. @param {HTMLVideoElement | null} small @param {HTMLVideoElement} film */
+function meanwhile(small, film) {
+  const canvas = film.parentElement?.querySelector("canvas");
+  if (!canvas) return;
+  canvas.hidden = !small || small.readyState < 2;
+  if (!small || canvas.hidden) return;
+  [canvas.width, canvas.height] = [small.videoWidth, small.videoHeight];
+  canvas.getContext("2d")?.drawImage(small, 0, 0);
+  film.addEventListener("loadeddata", () => { canvas.hidden = true; }, { once: true });
 }
 
 /** @param {boolean} has @param {boolean} hears */

@@ -5,7 +5,9 @@ import { Feed, canPlay, hasMediaSource } from "./media.js";
 import { Pictures } from "./pictures.js";
 import { Slowness } from "./slow.js";
 
-const LATEST_TOLERATED = 1.6; // seconds behind the newest picture before we hurry
+const NEAREST = 0.12; // seconds behind the end of the newest picture: nearer, nothing would be left to show
+const FARTHEST = 0.8; // so far behind a line that stutters is followed
+const SLACK = 0.1; // seconds more than that before we hurry
 const LOST = 4; // seconds behind before we jump
 const QUIET_MS = 4000; // without anything new to play, though bytes come: the sound that it waits for does not
 const SILENCE_MS = 8000; // without a byte: the line is dead, whatever the socket says
@@ -24,6 +26,10 @@ export class Live {
   #hears = false;
   #running = false;
   #slowness = new Slowness();
+  #behind = NEAREST;
+  #begun = 0;
+  #jumped = false;
+  #calm = 0;
   /** Told whether the camera sends sound, and whether it is heard. @type {(has: boolean, hears: boolean) => void} */
   onSound = () => {};
 
@@ -39,6 +45,7 @@ export class Live {
     this.camera = camera;
     this.stream = stream;
     this.best = stream;
+    this.stutter = () => this.#stutter();
     this.wake = () => {
       if (this.#running && document.visibilityState === "visible" && Date.now() - this.#heard > SILENCE_MS) this.#connect();
     };
@@ -50,6 +57,7 @@ export class Live {
     this.#say("Connecting…");
     document.addEventListener("visibilitychange", this.wake);
     globalThis.addEventListener("online", this.wake);
+    this.video.addEventListener("waiting", this.stutter);
     this.watchdog = setInterval(() => this.#watch(), 500);
     this.#connect();
   }
@@ -58,6 +66,7 @@ export class Live {
     this.#running = false;
     document.removeEventListener("visibilitychange", this.wake);
     globalThis.removeEventListener("online", this.wake);
+    this.video.removeEventListener("waiting", this.stutter);
     clearInterval(this.watchdog);
     this.#drop();
   }
@@ -95,6 +104,8 @@ export class Live {
     if (!this.#running) return;
     if (!hasMediaSource) return this.#showPictures("This browser shows single pictures");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
+    // Made ready while the recorder is still being asked.
+    this.#feed = this.#newFeed();
     const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${this.camera}/live?stream=${this.stream}&sound=${Number(this.#hears)}`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -123,15 +134,24 @@ export class Live {
       }
       return this.#showPictures("This browser cannot play this camera; single pictures");
     }
-    this.#feed?.close();
+    if (this.#begun || !this.#feed) {
+      this.#feed?.close();
+      this.#feed = this.#newFeed();
+    }
+    this.#begun = this.#grew = this.#calm = Date.now();
+    this.#jumped = false;
+    this.#feed.use(codecs);
+  }
+
+  #newFeed() {
     const feed = new Feed(this.video, (why) => {
       console.warn(this.camera, why);
       if (feed === this.#feed) this.#again("Trying again…");
     });
     feed.keep = 8;
-    this.#feed = feed;
-    this.#grew = Date.now();
-    feed.use(codecs);
+    feed.onMore = () => { if (feed === this.#feed) this.#keepUp(); };
+    this.#begun = 0;
+    return feed;
   }
 
   /** @param {string} words */
@@ -181,19 +201,39 @@ export class Live {
     // From the first byte on: a picture that never comes whole is slow too.
     if (this.#feed && this.#slowness.look(Date.now(), video.getVideoPlaybackQuality().totalVideoFrames)) return this.#giveLess();
     if (!range) return;
-    const [start, end] = range;
-    const behind = end - video.currentTime;
-    if (video.currentTime < start || behind > LOST || behind < -0.5) {
-      // To the newest, but not to the very edge, where it would stall at once.
-      video.currentTime = Math.max(start, end - 0.3);
-      video.playbackRate = 1;
-    } else {
-      video.playbackRate = behind > LATEST_TOLERATED ? 1.15 : 1;
-    }
-    if (video.paused) video.play().catch(() => {});
+    // A line that has not stuttered for a while is followed more closely again.
+    if (Date.now() - this.#calm > 5_000) [this.#behind, this.#calm] = [Math.max(NEAREST, this.#behind * 0.8), Date.now()];
+    this.#keepUp();
     if (video.readyState >= 2) {
       this.#say("");
       this.#attempt = 0;
     }
+  }
+
+  /** Near the newest picture, but not so near that it stalls. */
+  #keepUp() {
+    const { video } = this;
+    const range = this.#feed?.ranges().at(-1);
+    if (!range || document.visibilityState !== "visible" || video.seeking) return;
+    const [start, end] = range;
+    const behind = end - video.currentTime;
+    // The whole last group of pictures comes first, and once we jump to its end. Again and again would show nothing on a slow
+    // machine, which decodes the group anew each time: from then on we hurry.
+    if (!this.#jumped || video.currentTime < start || behind > LOST || behind < -0.5) {
+      this.#jumped = true;
+      video.currentTime = Math.max(start, end - this.#behind);
+      video.playbackRate = 1;
+    } else {
+      const late = behind - this.#behind;
+      const rate = late > 0.6 ? 1.5 : late > SLACK ? 1.1 : 1;
+      if (video.playbackRate !== rate) video.playbackRate = rate;
+    }
+    if (video.paused) video.play().catch(() => {});
+  }
+
+  /** It stood still for want of pictures: the line is less even than was thought. */
+  #stutter() {
+    if (!this.#begun || Date.now() - this.#calm < 1_000) return;
+    [this.#behind, this.#calm] = [Math.min(FARTHEST, this.#behind * 1.4), Date.now()];
   }
 }

@@ -30,6 +30,8 @@ export class Feed {
     this.onFailure = onFailure;
     /** How many seconds of the past stay in memory. */
     this.keep = 20;
+    /** Told whenever there is more to play. */
+    this.onMore = () => {};
     // A managed source is refused to elements that may be shown on a television.
     video.disableRemotePlayback = true;
     this.#url = URL.createObjectURL(this.#source);
@@ -47,7 +49,10 @@ export class Feed {
         this.#buffer.changeType(type);
       } else {
         this.#buffer = this.#source.addSourceBuffer(type);
-        this.#buffer.addEventListener("updateend", () => this.#pump());
+        this.#buffer.addEventListener("updateend", () => {
+          this.#pump();
+          if (!this.#closed) this.onMore();
+        });
         this.#buffer.addEventListener("error", () => this.onFailure("the pictures cannot be decoded"));
       }
     } catch (error) {

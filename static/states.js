@@ -1,5 +1,5 @@
 // @ts-check
-// Keeps the grid's dots true, and shows the grid anew when cameras come or go.
+// Keeps the grid's dots true, shows the grid anew when cameras come or go, and tells others on the page (`cameras`).
 
 const EVERY_MS = 3_000;
 
@@ -17,8 +17,9 @@ async function look() {
   if (document.visibilityState === "hidden") return;
   const answer = await fetch("/api/cameras").catch(() => null); // the tiles say when the recorder is away
   if (!answer?.ok) return;
-  /** @type {{ id: string, state: string }[]} */
+  /** @type {{ id: string, state: string, moving: boolean }[]} */
   const cameras = await answer.json();
+  document.dispatchEvent(new CustomEvent("cameras", { detail: cameras }));
   // A camera that was switched off or on looks different from the start.
   const ids = cameras.map(({ id, state }) => (state === "paused" ? `${id} off` : id)).join(" ");
   known ||= ids;

@@ -21,7 +21,8 @@ export class Timeline {
   /**
    * @param {SVGSVGElement} bar @param {HTMLElement | null} labels
    * @param {number} start @param {number} end of the day, in Unix seconds
-   * @param {{onChoice: (moment: number) => void, onDrag: (moment: number) => void, onLeave: () => void}} listener
+   * @param {{onChoice: (moment: number) => void, onDrag: (moment: number) => void, onHover: (moment: number) => void,
+   *   onKey: (moment: number) => void, onLeave: () => void}} listener
    */
   constructor(bar, labels, start, end, listener) {
     this.bar = bar;
@@ -36,7 +37,11 @@ export class Timeline {
       bar.setPointerCapture(event.pointerId);
       this.#drag(event);
     });
-    bar.addEventListener("pointermove", (event) => this.#dragging && this.#drag(event));
+    bar.addEventListener("pointermove", (event) => {
+      if (this.#dragging) this.#drag(event);
+      else if (event.pointerType === "mouse") this.listener.onHover(this.#momentAt(event));
+    });
+    for (const name of ["pointerleave", "blur"]) bar.addEventListener(name, () => this.#dragging || this.listener.onLeave());
     bar.addEventListener("pointerup", (event) => {
       if (!this.#dragging) return;
       this.#dragging = false;
@@ -66,6 +71,11 @@ export class Timeline {
     return this.#zoom > 0;
   }
 
+  /** Where a moment stands, as a part of the bar's width. @param {number} moment */
+  part(moment) {
+    return (moment - this.#from) / this.#length;
+  }
+
   /** @param {PointerEvent} event */
   #drag(event) {
     const moment = this.#momentAt(event);
@@ -92,6 +102,7 @@ export class Timeline {
     event.stopPropagation();
     this.move(to);
     this.listener.onChoice(this.cursor);
+    this.listener.onKey(this.cursor);
   }
 
   /** @param {Recordings} recordings */

@@ -137,3 +137,8 @@ fn no_bytes_lead_the_reader_of_files_astray() {
 fn whatever_tears_a_file_what_was_whole_is_kept() {
     try_for(seconds(), "torn", tried::torn);
 }
+
+#[test]
+fn no_bytes_become_a_small_picture_that_nobody_made() {
+    try_for(seconds(), "small pictures", tried::small_pictures);
+}

@@ -124,7 +124,7 @@ fn who_may_is_let_in() {
             // No footage here, and no WebSocket asked for; what is wrong with the question is said only to who may.
             Some("clip.mp4" | "index.m3u8") => &[400, 404],
             Some("live") => &[400, 426],
-            Some("recordings" | "moment.mp4") => &[400],
+            Some("recordings" | "moment.mp4" | "previews") => &[400],
             // The cameras of this household stand in no configuration.
             Some("picture.jpg" | "motion") => &[404],
             _ => &[200],

@@ -442,6 +442,7 @@ async fn without_motion_detection_nothing_is_decoded_but_a_picture_that_somebody
         snapshots: asked,
         before: None,
         keep: mpsc::channel(8).0,
+        previews: None,
         counters: Arc::clone(&counters),
     };
     let asking = async {

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hearthwatch::camera::discovery::{Found as Announced, Service};
@@ -12,9 +13,10 @@ use hearthwatch::camera::packet::{StreamParameters, Track, VideoCodec, VideoPara
 use hearthwatch::disk::{Footage, Found, FoundKind};
 use hearthwatch::index::check;
 use hearthwatch::record::fmp4::{self, Provenance, Sample, TrackRun};
+use hearthwatch::record::previews::{self, Preview};
 use hearthwatch::record::reader;
 use hearthwatch::record::recover::{Outcome, adopt};
-use hearthwatch::units::{ByteLen, CameraId, InstallationId, SegmentId, UtcMicros};
+use hearthwatch::units::{ByteLen, CameraId, InstallationId, SegmentId, UtcMicros, UtcSpan};
 use mp4_atom::{Avc1, Avcc, Encode as _, Visual};
 
 /// 2023-11-14T22:13:20Z.
@@ -140,6 +142,33 @@ pub fn torn(input: &[u8]) {
             assert!(footage.open_file(&path).is_ok());
             footage.remove_part(&path).expect("removed");
         }
+    }
+}
+
+/// The small pictures beside a segment: any bytes, and files of our own that were torn or changed. What is had of them is what
+/// was put into them.
+///
+/// # Panics
+/// Where that does not hold; that is the finding.
+pub fn small_pictures(input: &[u8]) {
+    let Some((kind, rest)) = input.split_first() else { return };
+    let span = UtcSpan::starting_at(START, Duration::from_secs(60));
+    let made: Vec<_> = (0..kind % 7)
+        .map(|n| {
+            let jpeg = [&[0xff, 0xd8][..], &vec![n; usize::from(*kind) * usize::from(n) + 2]].concat();
+            Preview { at: START.plus(Duration::from_secs(u64::from(n) * 10)), jpeg: jpeg.into() }
+        })
+        .collect();
+    let segment = SegmentId::from_random([2; 8]);
+    let provenance = Provenance { camera: camera(), installation: installation(), segment, start: START };
+    let mut bytes = previews::encode(&provenance, span, &made).unwrap_or_else(|| rest.to_vec());
+    change(&mut bytes, 0, rest);
+    let Ok(head) = previews::read_head(&bytes[..bytes.len().min(previews::MAX_HEAD)]) else { return };
+    for entry in head.entries {
+        assert!(entry.length <= previews::MAX_PICTURE);
+        let at = usize::try_from(entry.offset).expect("small");
+        let Some(found) = bytes.get(at..at.saturating_add(entry.length)) else { continue };
+        assert!(!entry.is_whole(found) || made.iter().any(|preview| preview.jpeg == found));
     }
 }
 

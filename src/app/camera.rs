@@ -1,6 +1,7 @@
 //! One camera's tasks and its recording thread, supervised: they stop together, and when one dies all are started again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,14 +11,14 @@ use tracing::Instrument as _;
 
 use crate::app::household::Shared;
 use crate::app::index_feed::Report;
-use crate::app::{random, task};
+use crate::app::{previews, random, task};
 use crate::camera::packet::{Delivery, Packet, Track, VideoCodec};
 use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
 use crate::index::{gaps, segments};
 use crate::media::live::Stream;
-use crate::record::segment::GapCause;
+use crate::record::segment::{ClosedSegment, GapCause, Recorded};
 use crate::record::task::RecordSettings;
 use crate::units::{CameraId, UtcMicros};
 use crate::web::{OnBoard, SiteParts};
@@ -77,6 +78,9 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let (sub_sender, sub_status) = watch::channel(StreamStatus::new(site.clock.now()));
     let (snapshot_sender, snapshots) = mpsc::channel(SNAPSHOT_QUEUE);
     let counters = Arc::new(detect::task::Counters::default());
+    let of_camera = site.board.get(id).map(|before| before.counters).unwrap_or_default();
+    // Whatever moved when a part of this last died is over for us.
+    of_camera.is_moving.store(false, Ordering::Relaxed);
     site.board.set(
         id.clone(),
         OnBoard {
@@ -87,12 +91,13 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
             record: camera.record.name(),
             detects_motion: camera.motion.enabled,
             detection: counters.clone(),
-            counters: site.board.get(id).map(|before| before.counters).unwrap_or_default(),
+            counters: of_camera,
         },
     );
 
     let mut recorder = None;
     let mut to_recorder = None;
+    let mut to_previews = None;
     if camera.record != RecordMode::Off {
         let (began, why_not) = shared.began;
         let recorded_until = recorded_until(shared, id).await.map(|(until, listed)| {
@@ -107,7 +112,11 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         });
         let settings = RecordSettings { segment: storage.segment, sync: storage.sync, recorded_until };
         let (sender, packets) = record::queue::queue(&shared.budget);
-        match start_recorder(shared, id, settings, packets) {
+        let (made_sender, made) = mpsc::channel(previews::PICTURES);
+        let (closed_sender, closed) = mpsc::channel(previews::SEGMENTS);
+        tasks.spawn(previews::run(site.clone(), made, closed).in_current_span());
+        to_previews = Some(made_sender);
+        match start_recorder(shared, id, settings, packets, closed_sender) {
             Ok(thread) => recorder = Some(thread),
             Err(error) => {
                 tracing::error!(%error, "the recording thread cannot start");
@@ -128,6 +137,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         snapshots,
         before: background_before(shared, id).await,
         keep,
+        previews: to_previews,
         counters,
     };
     let feed = shared.feed.clone();
@@ -256,13 +266,20 @@ fn start_recorder(
     id: &CameraId,
     settings: RecordSettings,
     packets: record::queue::Packets,
+    closed: mpsc::Sender<ClosedSegment>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let (shared, id) = (shared.clone(), id.clone());
     let span = tracing::Span::current();
     std::thread::Builder::new().name("record".to_owned()).spawn(move || {
         let _entered = span.enter();
         let SiteParts { footage, open, clock, .. } = shared.site.clone();
-        let out = |recorded| shared.feed.report(Report::Recorded(recorded));
+        let out = |recorded| {
+            if let Recorded::Segment(segment) = &recorded {
+                // Recording waits for no small picture: where they are behind, this segment gets none.
+                let _ = closed.try_send(segment.clone());
+            }
+            shared.feed.report(Report::Recorded(recorded));
+        };
         record::task::run(id, footage, settings, clock, &packets, open, random::bytes::<8>, out);
     })
 }

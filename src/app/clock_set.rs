@@ -21,7 +21,14 @@ pub(crate) async fn move_told(site: &SiteParts, set: &ClockSet) -> Result<(), in
     for segment in clock_set::in_order(set, rows) {
         let span = clock_set::span(set, &segment);
         let (footage, of) = (site.footage.clone(), segment.clone());
-        let done = tokio::task::spawn_blocking(move || moved::file_to(&footage, &of, span.start())).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let path = moved::file_to(&footage, &of, span.start())?;
+            if let Err(error) = footage.rename_previews(&of.path, &path) {
+                tracing::warn!(path = %path.display(), %error, "small pictures could not be moved with their footage");
+            }
+            Ok(path)
+        })
+        .await;
         match done.map_err(io::Error::other).flatten() {
             Ok(path) => site.writer.write(move |tx| clock_set::move_segment(tx, &segment, span, &path)).await?,
             Err(error) => tracing::warn!(path = %segment.path.display(), %error, "keeps the time of a wrong clock"),

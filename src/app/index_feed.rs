@@ -103,6 +103,9 @@ async fn write_recorded(site: &SiteParts, recorded: &Recorded) -> Result<(), ind
 }
 
 async fn write_motion(site: &SiteParts, event: &MotionEvent) -> Result<(), index::WriteError> {
+    if let Some(on_board) = site.board.get(&event.camera) {
+        on_board.counters.is_moving.store(event.end.is_none(), Ordering::Relaxed);
+    }
     let mut event = event.clone();
     // The event itself matters more than its pictures.
     if !write_picture(site, &event, EventPicture::Thumbnail, event.thumbnail.clone()).await {

@@ -26,6 +26,7 @@ mod manual;
 mod owner;
 mod pauses;
 mod places;
+mod previews;
 mod random;
 mod retention;
 mod serve;

@@ -83,6 +83,10 @@ async fn sweep(site: &SiteParts) -> anyhow::Result<()> {
         }
         for row in gone {
             tracing::warn!(camera = %row.camera, path = %row.path.display(), "the file of this footage is gone");
+            let (footage, path) = (site.footage.clone(), row.path.clone());
+            if let Err(error) = tokio::task::spawn_blocking(move || footage.remove_previews(&path)).await? {
+                tracing::warn!(%error, "its small pictures could not be removed");
+            }
             let taken_out = move |tx: &rusqlite::Transaction<'_>| {
                 // Not if it was made garbage meanwhile: then it is gone on purpose.
                 if segments::forget(tx, row.id)? {
@@ -225,7 +229,13 @@ async fn remove_garbage(site: &SiteParts) -> anyhow::Result<()> {
             let mut done = Vec::new();
             for row in rows {
                 let removed = match &row.what {
-                    Garbage::Segment { path, .. } => footage.remove_segment(path),
+                    Garbage::Segment { path, .. } => {
+                        // Small pictures that cannot be removed must not keep the footage from making room.
+                        if let Err(error) = footage.remove_previews(path) {
+                            tracing::warn!(path = %path.display(), %error, "small pictures could not be removed");
+                        }
+                        footage.remove_segment(path)
+                    }
                     Garbage::Pictures { event } => footage.remove_pictures(&row.camera, *event),
                 };
                 match removed {

@@ -128,6 +128,7 @@ pub(crate) async fn run(
             snapshots: asked,
             before: None,
             keep: mpsc::channel(1).0,
+            previews: None,
             counters: Arc::default(),
         },
         random::bytes::<8>,

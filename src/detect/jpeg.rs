@@ -9,8 +9,13 @@ use crate::detect::decoder::{DecoderError, Picture, refused};
 
 /// A picture as a baseline JPEG, at most `max_width` pixels wide, never enlarged.
 pub(crate) fn jpeg(picture: &Picture, max_width: u32) -> Result<Vec<u8>, DecoderError> {
-    encode(&scaled(picture, max_width)?)
+    // A stamp is looked at for a moment, and there are thousands a day of them.
+    let quality = if max_width <= STAMP { 7 } else { 4 };
+    encode(&scaled(picture, max_width)?, quality)
 }
+
+/// No wider, a picture is made with fewer bits.
+const STAMP: u32 = 240;
 
 /// At most `max_width` pixels wide, in JPEG's own colours; both sides even.
 fn scaled(picture: &Picture, max_width: u32) -> Result<frame::Video, DecoderError> {
@@ -34,7 +39,7 @@ fn scaled(picture: &Picture, max_width: u32) -> Result<frame::Video, DecoderErro
     Ok(scaled)
 }
 
-fn encode(picture: &frame::Video) -> Result<Vec<u8>, DecoderError> {
+fn encode(picture: &frame::Video, quality: i32) -> Result<Vec<u8>, DecoderError> {
     let mut picture = picture.clone();
     picture.set_color_range(color::Range::JPEG);
     picture.set_pts(Some(0));
@@ -47,9 +52,9 @@ fn encode(picture: &frame::Video) -> Result<Vec<u8>, DecoderError> {
     encoder.set_format(Pixel::YUVJ420P);
     encoder.set_color_range(color::Range::JPEG);
     encoder.set_time_base(Rational(1, 25));
-    // Of 2 to 31: about 30 kB for a small picture.
-    encoder.set_qmin(4);
-    encoder.set_qmax(4);
+    // Of 2 to 31: with 4 about 30 kB for a small picture.
+    encoder.set_qmin(quality);
+    encoder.set_qmax(quality);
     let mut encoder = encoder.open_as(codec).map_err(refused("open a JPEG encoder"))?;
     encoder.send_frame(&picture).map_err(refused("make a JPEG"))?;
     let mut packet = Packet::empty();
@@ -116,6 +121,6 @@ impl Film {
                 target[..width].copy_from_slice(&source[..width]);
             }
         }
-        encode(&strip).map(Some)
+        encode(&strip, 4).map(Some)
     }
 }

@@ -18,6 +18,7 @@ mod held;
 mod jpeg;
 pub mod looking;
 pub mod model;
+mod preview;
 mod process;
 pub mod protocol;
 pub mod replay;

@@ -23,7 +23,7 @@ use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
 use crate::detect::sandbox::Level;
 use crate::detect::watcher::Watcher;
 use crate::detect::why::{Place, Reason};
-use crate::detect::{annex_b, sps};
+use crate::detect::{annex_b, preview, sps};
 use crate::units::{CameraId, EventId, UtcMicros};
 
 /// Everything that one camera's detection is given.
@@ -45,6 +45,8 @@ pub struct Task {
     pub before: Option<Vec<u8>>,
     /// Takes what is worth keeping over a restart: now and then, and at the end.
     pub keep: mpsc::Sender<Vec<u8>>,
+    /// Takes a small JPEG of a moment now and then, if anybody keeps them.
+    pub previews: Option<mpsc::Sender<(UtcMicros, Bytes)>>,
     /// Where it counts.
     pub counters: Arc<Counters>,
 }
@@ -137,7 +139,7 @@ const MOST_LOOKS: u32 = 8;
 /// Runs until the packets end or `stop` is cancelled. Must be polled by threads that stay (a runtime's workers, not its
 /// blocking pool): the kernel kills a decoder process when the thread that started it ends. `random` brings event ids; `out` must not block.
 pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl FnMut(MotionEvent) + Send) {
-    let Task { camera, settings, exe, mut packets, stop, mut snapshots, before, keep, counters } = task;
+    let Task { camera, settings, exe, mut packets, stop, mut snapshots, before, keep, previews, counters } = task;
     let mut feeder = Feeder {
         watcher: Watcher::new(camera, settings.clone(), before, random, out),
         enabled: settings.enabled,
@@ -152,6 +154,7 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         held: Held::default(),
         newest: None,
         wanted_until: None,
+        previews: preview::Previews::new(previews),
     };
     let mut wants_snapshots = true;
     loop {
@@ -193,6 +196,7 @@ enum Asked {
     Snapshot(oneshot::Sender<Bytes>),
     Thumbnail(EventId),
     Film(EventId),
+    Preview(UtcMicros),
 }
 
 struct Running {
@@ -256,6 +260,7 @@ struct Feeder<R, O> {
     newest: Option<(Packet, i64)>,
     /// How long the decoder is there for whoever asks for pictures, where motion is not looked for.
     wanted_until: Option<Instant>,
+    previews: preview::Previews,
 }
 
 impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
@@ -357,13 +362,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             VideoCodec::Jpeg => sps::check_size(video.width, video.height),
         };
         let checked = checked.map_err(|error| error.to_string());
-        let checked = checked.and_then(|_| {
-            if video.parameter_sets.len() > MAX_SETS {
-                Err("the stream's parameter sets are too long".to_owned())
-            } else {
-                Ok(())
-            }
-        });
+        let fits = video.parameter_sets.len() <= MAX_SETS;
+        let checked =
+            checked.and_then(|_| fits.then_some(()).ok_or("the stream's parameter sets are too long".to_owned()));
         if let Err(why) = checked {
             tracing::warn!(why, "motion is not looked for");
             self.counters.set_trouble(Some(why));
@@ -465,6 +466,10 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 if running.looks > MOST_LOOKS || !running.process.backlog.may_show(pts_us) {
                     return Err("the decoder shows what it was not given".to_owned());
                 }
+                if !corrupt && self.previews.takes(pts_us) {
+                    let at = self.watcher.timeline.wall(pts_us);
+                    self.ask(Asked::Preview(at), Which::Look(pts_us), preview::PREVIEW_WIDTH);
+                }
                 if !self.enabled {
                     return Ok(());
                 }
@@ -488,6 +493,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 Some((_, Asked::Snapshot(asked))) => drop(asked.send(data)),
                 Some((_, Asked::Thumbnail(event))) => self.watcher.show(event, data),
                 Some((_, Asked::Film(event))) => self.watcher.show_film(event, data),
+                Some((_, Asked::Preview(at))) => self.previews.give(at, data),
             },
             Reply::Failed(sentence) => return Err(sentence),
         }

@@ -8,6 +8,7 @@ use crate::units::{CameraId, EventId, UtcMicros};
 pub(super) const FOOTAGE: &str = "footage";
 pub(super) const THUMBNAILS: &str = "thumbnails";
 pub(super) const BACKGROUNDS: &str = "backgrounds";
+pub(super) const PREVIEWS: &str = "previews";
 pub(super) const DATABASE: &str = "hearthwatch.db";
 pub(super) const SEGMENT_SUFFIX: &str = ".mp4";
 pub(super) const PART_SUFFIX: &str = ".mp4.part";

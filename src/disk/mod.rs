@@ -16,6 +16,7 @@ mod marker;
 mod moved;
 mod part;
 mod presence;
+mod previews;
 mod seen;
 mod storage_error;
 

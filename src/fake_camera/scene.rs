@@ -10,6 +10,7 @@ use super::garden::{self, Look};
 use super::picture::{Colour, Picture};
 use super::texture::{mix, sensor};
 use super::watermark;
+use crate::units::UtcMicros;
 
 /// What happens before the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -23,11 +24,13 @@ pub enum Scene {
     Night,
     /// Nobody comes, but the light changes: clouds, a lamp, the infrared switch. Repeats each minute.
     Lights,
+    /// Nobody comes, and the number in the corner is the time: what a picture shows can be held against when it is seen.
+    Clock,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Walker, Self::Empty, Self::Night, Self::Lights];
+    pub const ALL: [Self; 5] = [Self::Walker, Self::Empty, Self::Night, Self::Lights, Self::Clock];
 
     /// As it is written on the command line.
     pub const fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Scene {
             Self::Empty => "empty",
             Self::Night => "night",
             Self::Lights => "lights",
+            Self::Clock => "clock",
         }
     }
 
@@ -44,7 +48,7 @@ impl Scene {
         const DAY: Light = Light { gain: 64, infrared: false };
         let lamp = |gain| Light { gain, infrared: false };
         match self {
-            Self::Walker | Self::Empty => DAY,
+            Self::Walker | Self::Empty | Self::Clock => DAY,
             Self::Night => Light { gain: 64, infrared: true },
             Self::Lights => match at.as_secs_f32() % 60.0 {
                 // A cloud comes and goes, each within two seconds.
@@ -72,7 +76,7 @@ fn ramp(from: i32, to: i32, part: f32) -> i32 {
 
 /// A text that names no scene.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a scene is walker, empty, night or lights, not {0:?}")]
+#[error("a scene is walker, empty, night, lights or clock, not {0:?}")]
 pub struct ParseSceneError(String);
 
 impl FromStr for Scene {
@@ -131,6 +135,8 @@ const NOISES: usize = 4;
 pub struct Drawing {
     scene: Scene,
     number: u16,
+    /// What is painted into the corner.
+    told: u16,
     name: String,
     garden: Picture,
     lit: Option<Lit>,
@@ -149,12 +155,19 @@ impl Drawing {
         Look::of(number).paint(&mut garden);
         // As many letters as fit beside the clock's line.
         let name = name.chars().filter(|c| !c.is_control()).take(24).collect();
-        Self { scene, number, name, garden, lit: None }
+        Self { scene, number, told: number, name, garden, lit: None }
     }
 
     /// The size of its pictures, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.garden.width(), self.garden.height())
+    }
+
+    /// In the scene that tells the time, the corner tells this moment from now on: hundredths of a second, from 0 again after 65535.
+    pub fn tell(&mut self, now: UtcMicros) {
+        if self.scene == Scene::Clock {
+            self.told = u16::try_from(now.0.div_euclid(10_000).rem_euclid(1 << 16)).unwrap_or(0);
+        }
     }
 
     /// Draws the picture at a time since the scene's start; `clock` is printed as it is. The same times, the same picture.
@@ -178,7 +191,7 @@ impl Drawing {
         let dot = dot.max(1);
         font::write(picture, 4 * dot, 4 * dot, dot, clock);
         font::write(picture, 4 * dot, (font::HEIGHT + 9) * dot, dot, &self.name);
-        watermark::paint(picture, self.number);
+        watermark::paint(picture, self.told);
     }
 
     fn walk(&self, at: Duration) -> Option<Walk> {

@@ -172,7 +172,9 @@ impl Stream {
                 if stop.is_cancelled() || !patience.lasts(self.is_idle(), self.elapsed()) {
                     return Ok(());
                 }
-                let clock = self.clock.now().minus(self.elapsed().saturating_sub(due)).to_string();
+                let now = self.clock.now().minus(self.elapsed().saturating_sub(due));
+                drawing.tell(now);
+                let clock = now.to_string();
                 drawing.draw(&mut picture, due, &clock.replace('T', " ").replace('Z', ""));
                 for unit in encoder.encode(&picture, index.cast_signed())? {
                     self.publish(coding.codec, unit);

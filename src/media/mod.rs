@@ -9,6 +9,7 @@ pub mod clip;
 pub mod event_picture;
 pub mod hls;
 pub mod live;
+pub mod previews;
 pub mod range;
 pub mod recordings;
 pub mod samples;

@@ -11,6 +11,7 @@ pub mod fragmenter;
 pub mod missing;
 pub mod moved;
 pub mod open;
+pub mod previews;
 mod provenance;
 pub mod queue;
 pub mod reader;

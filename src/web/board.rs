@@ -1,7 +1,7 @@
 //! How each camera is doing, where the stages that know write it and the pages read it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub struct OnBoard {
     pub counters: Arc<CameraCounters>,
 }
 
-/// Counted since the daemon started; only ever grows.
+/// Counted since the daemon started; but for `is_moving` it only ever grows.
 #[derive(Debug, Default)]
 pub struct CameraCounters {
     /// Footage in closed segments, in microseconds.
@@ -49,6 +49,8 @@ pub struct CameraCounters {
     pub events: AtomicU64,
     /// How often something that was not the pinned camera answered.
     pub identity_refusals: AtomicU64,
+    /// Whether a motion event goes on now.
+    pub is_moving: AtomicBool,
 }
 
 impl CameraCounters {

@@ -1,6 +1,7 @@
 //! The cameras and how they do: the page, the list, the newest picture.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use askama::Template;
@@ -161,6 +162,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
         "last_frame_age_s": age,
         "recording": entry.record != "off" && status.link == Link::Streaming,
         "motion": entry.detects_motion,
+        "moving": entry.counters.is_moving.load(Ordering::Relaxed),
     })
 }
 

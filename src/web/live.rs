@@ -9,6 +9,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -114,10 +116,37 @@ pub(crate) async fn socket(
     Ok(upgrade.max_message_size(1024).on_upgrade(move |socket| show(site, camera, subscription, socket)))
 }
 
+/// The most that goes out in one piece, in bytes.
+const LARGEST_PIECE: usize = 1 << 20;
+
+/// What waits already goes out in one piece with the first: a player shows the newest picture of a group sooner than if it had
+/// to take in one after the other. Also the first item that is no picture.
+fn with_what_waits(first: Bytes, subscription: &mut Subscription) -> (Bytes, Option<LiveItem>) {
+    let mut pieces = vec![first];
+    let mut size = pieces[0].len();
+    let mut further = None;
+    while size < LARGEST_PIECE {
+        match subscription.next().now_or_never() {
+            Some(LiveItem::Fragment(fragment)) => {
+                size += fragment.len();
+                pieces.push(fragment);
+            }
+            other => {
+                further = other;
+                break;
+            }
+        }
+    }
+    // One alone, as a rule: it is shared among all viewers and not copied.
+    let joined = if pieces.len() == 1 { pieces.swap_remove(0) } else { pieces.concat().into() };
+    (joined, further)
+}
+
 /// Sends until the camera, the viewer or the household ends it.
 async fn show(site: Arc<Site>, camera: Viewable<CameraId>, mut subscription: Subscription, mut socket: WebSocket) {
     let _counted = site.count_viewer();
     let mut revoked = pin!(gatekeeper::until_revoked(&site, &camera));
+    let mut waiting = None;
     let refusal = loop {
         let item = tokio::select! {
             biased;
@@ -127,7 +156,7 @@ async fn show(site: Arc<Site>, camera: Viewable<CameraId>, mut subscription: Sub
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_))) => continue,
                 _ => return,
             },
-            item = subscription.next() => item,
+            item = async { match waiting.take() { Some(item) => item, None => subscription.next().await } } => item,
         };
         let messages = match item {
             LiveItem::Parameters { codecs, has_sound, width, height, init } => {
@@ -135,7 +164,11 @@ async fn show(site: Arc<Site>, camera: Viewable<CameraId>, mut subscription: Sub
                 let words = words.to_string();
                 vec![Message::Text(words.into()), Message::Binary(init)]
             }
-            LiveItem::Fragment(fragment) => vec![Message::Binary(fragment)],
+            LiveItem::Fragment(first) => {
+                let (joined, next) = with_what_waits(first, &mut subscription);
+                waiting = next;
+                vec![Message::Binary(joined)]
+            }
             LiveItem::Ended => break None,
         };
         for message in messages {

@@ -41,6 +41,7 @@ mod motion;
 mod pause;
 mod people;
 mod person;
+mod previews;
 mod refusal;
 pub mod routes;
 mod several;

@@ -11,7 +11,7 @@ use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
     account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, keeping, live, me,
-    metrics, motion, pause, people, person, several, share, sign_in, timeline, trust, tuner,
+    metrics, motion, pause, people, person, previews, several, share, sign_in, timeline, trust, tuner,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -144,6 +144,7 @@ pub fn table() -> Vec<Route> {
         Route::new(get.clone(), "/api/cameras/{id}/recordings", Camera(Right::History), Data, day::recordings),
         Route::new(get.clone(), "/api/cameras/{id}/clip.mp4", Camera(Right::Export), Data, clips::of_span),
         Route::new(get.clone(), "/api/cameras/{id}/moment.mp4", Camera(Right::History), Data, clips::of_moment),
+        Route::new(get.clone(), "/api/cameras/{id}/previews", Camera(Right::History), Data, previews::sheet),
         Route::new(get.clone(), "/vod/{id}/start/{a}/end/{b}/{file}", Camera(Right::History), Data, clips::vod),
         // Events.
         Route::new(get.clone(), "/api/events", SignedIn, Data, events::list),

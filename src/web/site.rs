@@ -89,7 +89,7 @@ pub struct Site {
     noted: tokio::sync::Mutex<HashMap<Noted, i64>>,
 }
 
-/// Who looked at what, for writing it down once a minute instead of once a picture.
+/// Who looked at what, for writing it down once a while instead of once a picture.
 #[derive(PartialEq, Eq, Hash)]
 struct Noted {
     user: UserId,
@@ -156,7 +156,8 @@ impl Site {
 
     /// Writes down that somebody is about to see something; nothing may go out before this returned.
     ///
-    /// The same viewer, camera, action and address are written once a minute.
+    /// The same viewer, camera, action and address are written once a minute, stills once a quarter of an hour: a tablet on the wall
+    /// asks for them day and night.
     pub(crate) async fn note(
         &self,
         viewer: &Viewer,
@@ -191,7 +192,8 @@ impl Site {
         action: &'static str,
         thing: Thing,
     ) -> Result<(), Refusal> {
-        let minute = entry.at.0.div_euclid(60_000_000);
+        let at = entry.at.0;
+        let minute = Self::while_one(action, at);
         let address = entry.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let key = Noted { user: viewer.user(), session: *viewer.session().as_bytes(), action, address, thing };
         // Held until the row is there: of a page's thirty pictures the first writes it and the others wait for that.
@@ -204,9 +206,14 @@ impl Site {
             return Ok(());
         }
         self.append(entry).await?;
-        noted.retain(|_, at| *at == minute);
+        noted.retain(|other, noted| *noted == Self::while_one(other.action, at));
         noted.insert(key, minute);
         Ok(())
+    }
+
+    /// Which stretch of time that counts as one look a moment lies in.
+    fn while_one(action: &str, at_us: i64) -> i64 {
+        at_us.div_euclid(if action == "snapshot" { 15 * 60_000_000 } else { 60_000_000 })
     }
 
     /// A row for what this viewer does now, of no camera.

@@ -8,7 +8,7 @@ use crate::web::site::Site;
 use crate::web::words::{self, Show};
 
 /// What in the log means that somebody saw footage, rather than that it was listed.
-const LOOKS: [&str; 4] = ["playback", "clip", "event-clip", "shared-clip"];
+const LOOKS: [&str; 5] = ["playback", "previews", "clip", "event-clip", "shared-clip"];
 /// People that a page names.
 const MOST: usize = 8;
 

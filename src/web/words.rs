@@ -155,6 +155,7 @@ pub(crate) fn action(action: &str) -> &str {
         "live" => "watched live",
         "snapshot" => "saw the newest picture of",
         "playback" => "watched footage of",
+        "previews" => "looked through a day of",
         "clip" => "saved footage of",
         "event-clip" => "watched an event of",
         "thumbnail" => "saw pictures of events of",

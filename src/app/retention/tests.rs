@@ -71,6 +71,38 @@ async fn a_row_whose_file_is_gone_is_taken_out_and_its_time_listed() {
     assert_eq!(left.len(), 58);
 }
 
+#[tokio::test]
+async fn small_pictures_go_with_their_footage_and_never_hold_it_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = testing::site(folder.path(), "", SimulatedClock::new(START).clock());
+    std::fs::create_dir_all(folder.path().join("footage/porch/2026-11-22")).expect("made");
+    let all: Vec<_> = (1..=3).map(segment).collect();
+    for segment in &all {
+        std::fs::write(folder.path().join(&segment.path), "x").expect("written");
+        site.footage.write_previews(&segment.path, b"small").expect("written");
+        let segment = segment.clone();
+        site.writer.write(move |tx| segments::insert(tx, &segment)).await.expect("entered");
+    }
+    let lies = |segment: &ClosedSegment| {
+        (site.footage.open_file(&segment.path).is_ok(), site.footage.open_previews(&segment.path).is_ok())
+    };
+    make_garbage(&site, &[all[0].id]).await.expect("removed");
+    remove_garbage(&site).await.expect("removed");
+    assert_eq!(all.iter().map(lies).collect::<Vec<_>>(), [(false, false), (true, true), (true, true)]);
+    // Somebody put a file where the folder was.
+    std::fs::rename(folder.path().join("previews"), folder.path().join("elsewhere")).expect("renamed");
+    std::fs::write(folder.path().join("previews"), "x").expect("written");
+    make_garbage(&site, &[all[1].id]).await.expect("removed");
+    remove_garbage(&site).await.expect("the footage goes");
+    assert!(site.footage.open_file(&all[1].path).is_err());
+    std::fs::remove_file(folder.path().join("previews")).expect("removed");
+    std::fs::rename(folder.path().join("elsewhere"), folder.path().join("previews")).expect("renamed");
+    // A file that somebody took away takes its pictures along.
+    std::fs::remove_file(folder.path().join(&all[2].path)).expect("removed");
+    sweep(&site).await.expect("swept");
+    assert!(site.footage.open_previews(&all[2].path).is_err());
+}
+
 /// Mounts a file system in memory that nobody else sees and that ends with this thread; an error says why that is not allowed.
 fn mount(folder: &Path, size: &str) -> Result<(), String> {
     #[expect(
