@@ -355,6 +355,7 @@ async fn detect_after(
         snapshots: asked,
         before,
         keep,
+        previews: None,
         counters: Arc::clone(&counters),
     };
     let mut ids = 0_u64;
