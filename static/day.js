@@ -106,7 +106,10 @@ function go(moment) {
   if (Number.isNaN(to) && moment >= last) to = Math.max(start, last - 10);
   show(Number.isNaN(to) ? moment : to);
   if (Number.isNaN(to)) remark("Nothing was recorded here.");
-  else together.go(to);
+  else {
+    page.classList.add("begun");
+    together.go(to);
+  }
   remember(cursor());
 }
 

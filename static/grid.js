@@ -14,7 +14,7 @@ for (const tile of document.querySelectorAll("[data-live]")) {
   const camera = tile.getAttribute("data-live");
   if (!video || !(saying instanceof HTMLElement) || !camera) continue;
   players.set(tile, new Live(video, saying, camera, "sub"));
-  stills.set(tile, new Still(video, camera, tile.getAttribute("data-name") ?? ""));
+  stills.set(tile, new Still(video, saying, camera, tile.getAttribute("data-name") ?? ""));
 }
 
 const seen = new Set();

@@ -65,9 +65,10 @@ export class Still {
   #wanted = false;
   #url = "";
 
-  /** @param {HTMLVideoElement} video @param {string} camera @param {string} name */
-  constructor(video, camera, name) {
+  /** @param {HTMLVideoElement} video @param {HTMLElement} saying what is said of the film @param {string} camera @param {string} name */
+  constructor(video, saying, camera, name) {
     this.video = video;
+    this.saying = saying;
     this.address = `/api/cameras/${camera}/snapshot.jpg`;
     this.image = Object.assign(document.createElement("img"), { className: "still", alt: `Still picture of ${name}`, hidden: true });
     this.words = Object.assign(document.createElement("span"), { className: "as-of", hidden: true });
@@ -100,6 +101,7 @@ export class Still {
     this.image.hidden = !this.#url;
     this.words.hidden = false;
     onShown?.();
+    this.saying.textContent = "";
     if (answer?.status === 401) return location.reload();
     this.#timer = setTimeout(() => this.#next(), EVERY_MS);
   }

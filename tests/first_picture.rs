@@ -39,6 +39,10 @@ async fn times(browser: &Browser, script: &str) -> Vec<f64> {
 const GRID_PLAYS: &str = "const all = [...document.querySelectorAll('.tile video')];
     return all.length > 0 && all.every((video) => video.readyState >= 3 && video.currentTime > 0);";
 
+/// The large pictures come later than the small ones where simulated cameras have to be painted first.
+const MAIN_STREAMS: &str = "const request = new XMLHttpRequest(); request.open('GET', '/api/cameras', false); request.send();
+    return JSON.parse(request.responseText).every(({ state, last_frame_age_s }) => state === 'streaming' && last_frame_age_s !== null);";
+
 const LARGE: &str = "const done = arguments[arguments.length - 1];
     const video = document.querySelector('#theatre video');
     const began = performance.now();
@@ -87,6 +91,7 @@ async fn the_first_picture_is_there_soon_after_the_click() {
     let demo = Demo::start(3);
     browser.client.goto(&demo.link).await.expect("the link opens");
     browser.until(Duration::from_secs(40), "the grid plays", GRID_PLAYS).await;
+    browser.until(Duration::from_secs(90), "the large pictures arrive", MAIN_STREAMS).await;
     tell("from the click to a live picture", times(&browser, LARGE).await);
     open_day(&browser, &demo.origin, "front-door").await;
     tell("from the click on the bar to the picture of that moment", times(&browser, MOMENT).await);
@@ -140,6 +145,7 @@ async fn what_happens_is_on_the_screen_soon_after() {
     browser.sign_in(&daemon.origin, (&name, &password)).await;
     browser.client.goto(&daemon.origin).await.expect("the grid opens");
     browser.until(Duration::from_secs(40), "the grid plays", GRID_PLAYS).await;
+    browser.until(Duration::from_secs(90), "the large picture arrives", MAIN_STREAMS).await;
     // The place in the group of pictures at which it began has been made up for by then.
     tokio::time::sleep(Duration::from_secs(4)).await;
     tell("from the camera's glass to the grid, 8 pictures a second", glass_to_glass(&browser, ".tile video").await);
@@ -165,6 +171,7 @@ async fn a_machine_four_times_slower_shows_everything() {
     browser.client.goto(&demo.origin).await.expect("the grid opens");
     browser.until(patience, "the grid plays", GRID_PLAYS).await;
     println!("four times slower, the grid plays after {:.1} s", began.elapsed().as_secs_f64());
+    browser.until(Duration::from_secs(90), "the large pictures arrive", MAIN_STREAMS).await;
     tell("four times slower, from the click to a live picture", times(&browser, LARGE).await);
     let done = "const request = new XMLHttpRequest(); request.open('GET', '/api/events', false); request.send();
         const event = JSON.parse(request.responseText).find(({ end }) => end !== null); window.event_id = event?.id; return event !== undefined;";

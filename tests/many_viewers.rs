@@ -126,7 +126,7 @@ fn twenty_viewers_cost_the_recording_nothing_and_no_memory() {
     let fragments: Vec<_> = got.iter().map(|got| got.fragments.load(Ordering::Relaxed)).collect();
     let least = fragments.iter().min().copied().unwrap_or(0) as f64;
     let bytes: u64 = got.iter().map(|got| got.bytes.load(Ordering::Relaxed)).sum();
-    let mib = |bytes: u64| bytes as f64 / 1048576.0;
+    let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
     // Once everybody is there, the first third of the time against the last.
     let third = sizes.len() / 3;
     let (early, late) =

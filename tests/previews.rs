@@ -108,7 +108,9 @@ fn a_whole_day_of_small_pictures_is_answered_at_once() {
     let start = household.now.minus(Duration::from_secs(30 * 3600));
     let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
     let day: Vec<_> = (0..1440).map(|n| row(PORCH, start.plus(Duration::from_secs(n * 60)))).collect();
-    day.iter().for_each(|segment| keep(&household, segment, &jpeg));
+    for segment in &day {
+        keep(&household, segment, &jpeg);
+    }
     let written = household
         .writer
         .write_blocking(move |tx| day.iter().try_for_each(|segment| segments::insert(tx, segment).map(drop)));

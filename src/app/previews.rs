@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn each_segment_gets_its_own_pictures_once_none_can_be_missing() {
         let mut desk = Desk::default();
-        [5, 55].into_iter().for_each(|second| desk.put(picture(second)));
+        desk.put(picture(5));
+        desk.put(picture(55));
         desk.segments.push_back(segment(0));
         assert!(desk.next(true).is_none(), "one of its last seconds may still come");
         desk.put(picture(65));
@@ -155,7 +156,9 @@ mod tests {
         assert_eq!(desk.next(true).map(seconds), Some((2, vec![130])), "65 was between two segments");
         desk.segments.push_back(segment(3));
         assert_eq!(desk.next(false).map(seconds), Some((3, vec![])), "nobody makes any more");
-        (0..1000).for_each(|second| desk.put(picture(second)));
+        for second in 0..1000 {
+            desk.put(picture(second));
+        }
         assert_eq!(desk.pictures.len(), WAITING);
     }
 

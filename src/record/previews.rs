@@ -91,7 +91,9 @@ pub fn encode(provenance: &Provenance, span: UtcSpan, previews: &[Preview]) -> O
         out.put_u32(u32::try_from(one.jpeg.len()).ok()?);
         out.put_slice(&sum(&one.jpeg));
     }
-    fit.iter().for_each(|one| out.put_slice(&one.jpeg));
+    for one in &fit {
+        out.put_slice(&one.jpeg);
+    }
     Some(out)
 }
 
