@@ -16,6 +16,10 @@ const BACKGROUND_S: f32 = 15.0;
 const FOREGROUND_S: f32 = 12.0;
 const STILL_S: f32 = 5.0;
 const TRACKED_S: f32 = 90.0;
+/// What differs and does not change for so long is there to stay, for a while at least.
+const STAYS_S: f32 = 3.0;
+/// Of what differs otherwise, no more is learnt than if it differed by so many thresholds.
+const PASSING: f32 = 4.0;
 /// What part of a change of light is taken into the background in a fifth of a second.
 const LIGHT_PART: f32 = 0.2;
 const SCENE_PART: f32 = 0.45;
@@ -70,6 +74,8 @@ pub(super) struct Background {
     pub(super) changing: Vec<u8>,
     /// What of L − B is only light.
     shift: Vec<f32>,
+    /// For how long each cell has differed without changing.
+    still_s: Vec<f32>,
     /// What part of R is learnt from this look.
     rates: Vec<f32>,
     light: Light,
@@ -148,6 +154,7 @@ impl Background {
             foreground: vec![0; cells],
             changing: vec![0; cells],
             shift: vec![0.0; cells],
+            still_s: vec![0.0; cells],
             rates: vec![0.0; cells],
             light: Light::default(),
             scratch: Vec::with_capacity(sample.len()),
@@ -186,6 +193,8 @@ impl Background {
         for ((threshold, noise), dull) in self.threshold.iter_mut().zip(&self.noise).zip(&self.dull) {
             *threshold = least.max(dull * FLOOR.max(TIMES_NOISE * noise));
         }
+        let times = 1.48 * PICTURE_NOISE;
+        self.light.doubt(&self.rest, &self.usual, &self.sample, times, &mut self.threshold);
         for ((foreground, rest), threshold) in self.foreground.iter_mut().zip(&self.rest).zip(&self.threshold) {
             *foreground = u8::from(rest.abs() > *threshold);
         }
@@ -247,11 +256,24 @@ impl Background {
                 // The younger the model, the faster it learns how much each cell wavers.
                 let noise_rate = gain(step_s, NOISE_S.min(self.age_s));
                 let light_part = 1.0 - (1.0 - LIGHT_PART).powf(step_s / 0.2);
+                for ((still_s, foreground), changing) in
+                    self.still_s.iter_mut().zip(&self.foreground).zip(&self.changing)
+                {
+                    *still_s = if *foreground > *changing { *still_s + step_s } else { 0.0 };
+                }
                 let marks = tracked.iter().zip(&self.foreground).zip(&self.changing);
                 for (rate, ((tracked, is_foreground), is_changing)) in self.rates.iter_mut().zip(marks) {
                     let of_foreground = if *is_changing == 0 { still } else { foreground };
                     let untracked = if *is_foreground == 0 { background } else { of_foreground };
                     *rate = if *tracked == 0 { untracked } else { tracked_rate };
+                }
+                // What passes must not leave a trail that differs from what is usual, however black or white it is: only what
+                // stays is learnt as it is.
+                for (((rate, rest), still_s), threshold) in
+                    self.rates.iter_mut().zip(&self.rest).zip(&self.still_s).zip(&self.threshold)
+                {
+                    let most = PASSING * threshold / rest.abs().max(f32::MIN_POSITIVE);
+                    *rate *= if *still_s >= STAYS_S { 1.0 } else { most.min(1.0) };
                 }
                 let rests = self.rest.iter().zip(&self.shift).zip(&self.rates);
                 for (usual, ((rest, shift), rate)) in self.usual.iter_mut().zip(rests) {

@@ -205,8 +205,27 @@ fn is_soft(blob: &Blob, background: &Background, cols: usize, rows: usize) -> bo
 /// Fine texture below this deviation (of the logarithm) proves nothing.
 const TEXTURE_LEAST: f32 = 0.03;
 const TEXTURE_ALIKE: f32 = 0.6;
+/// Fewer cells than that prove nothing either.
+const TEXTURE_CELLS: f32 = 6.0;
 
 fn texture_shows(blob: &Blob, background: &Background, cols: usize, rows: usize) -> bool {
+    let is_inside = |cell: usize| {
+        let around = [cell - 1, cell + 1, cell - cols, cell + cols];
+        around.iter().all(|cell| background.foreground[*cell] != 0)
+    };
+    // At a thing's edge its own step is far larger than any texture, and chance decides what it looks like.
+    let inside = alike(blob, background, cols, rows, is_inside);
+    inside.or_else(|| alike(blob, background, cols, rows, |_| true)).unwrap_or(false)
+}
+
+/// Whether the texture of these cells is the usual one; `None` if there are too few of them.
+fn alike(
+    blob: &Blob,
+    background: &Background,
+    cols: usize,
+    rows: usize,
+    counts: impl Fn(usize) -> bool,
+) -> Option<bool> {
     let fine = |values: &[f32], cell: usize| {
         values[cell] - 0.25 * (values[cell - 1] + values[cell + 1] + values[cell - cols] + values[cell + cols])
     };
@@ -214,7 +233,7 @@ fn texture_shows(blob: &Blob, background: &Background, cols: usize, rows: usize)
     for cell in &blob.cells {
         let cell = *cell as usize;
         let (col, row) = (cell % cols, cell / cols);
-        if col == 0 || row == 0 || col + 1 == cols || row + 1 == rows {
+        if col == 0 || row == 0 || col + 1 == cols || row + 1 == rows || !counts(cell) {
             continue;
         }
         let (usual, now) = (fine(&background.usual, cell), fine(&background.now, cell));
@@ -223,7 +242,8 @@ fn texture_shows(blob: &Blob, background: &Background, cols: usize, rows: usize)
         now_squares += now * now;
         count += 1.0;
     }
-    count >= 6.0
-        && usual_squares > count * TEXTURE_LEAST * TEXTURE_LEAST
-        && products > TEXTURE_ALIKE * (usual_squares * now_squares).sqrt()
+    (count >= TEXTURE_CELLS).then(|| {
+        usual_squares > count * TEXTURE_LEAST * TEXTURE_LEAST
+            && products > TEXTURE_ALIKE * (usual_squares * now_squares).sqrt()
+    })
 }
