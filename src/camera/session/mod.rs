@@ -34,6 +34,9 @@ use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{CameraUrl, Credentials, Transport};
 use crate::units::{CameraId, Clock};
 
+/// How long a camera that takes new connections may send no picture on the one that there is.
+const HUNG: Duration = Duration::from_secs(3);
+
 /// What we call ourselves at cameras.
 pub(crate) const USER_AGENT: &str = concat!("hearthwatch/", env!("CARGO_PKG_VERSION"));
 
@@ -232,7 +235,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         self.skipped = 0;
         let (mut begun, mut wait_for_key) = (false, true);
         let mut meter = Meter::default();
-        let mut deadline = Instant::now() + self.machine.limit();
+        let mut patience = self.machine.limit();
         let mut key_deadline = Instant::now() + KEY_FRAME_LIMIT;
         let mut hurry = self.hurry.clone();
         hurry.mark_unchanged();
@@ -243,18 +246,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 biased;
                 () = self.stop.cancelled() => return Over::Stopped,
                 next = frames.next() => next,
-                () = tokio::time::sleep_until(deadline) => {
-                    return Over::Failed(self.machine.overdue(&self.host));
+                () = tokio::time::sleep_until(*newest + patience) => {
+                    return Over::Failed(CameraError::Stalled { after: patience });
                 }
                 _ = tell.tick() => {
                     self.tell_rates(&mut meter);
                     continue;
                 }
                 () = seen(&mut hurry) => {
-                    // It takes new connections, but on this one nothing comes: it has started anew and forgotten us.
-                    if newest.elapsed() >= self.silence() {
-                        return Over::Failed(CameraError::Stalled { after: newest.elapsed() });
-                    }
+                    // It takes new connections, but on this one nothing comes: it has started anew and forgotten us, or it
+                    // is late. Whoever is late by less loses nothing, for what was sent still comes.
+                    patience = patience.min(HUNG);
                     continue;
                 }
             };
@@ -274,7 +276,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             };
             if frame.track == Track::Video && frame.parameters.is_some() {
                 *newest = Instant::now();
-                deadline = *newest + self.machine.limit();
+                patience = self.machine.limit();
                 if self.step(Input::Picture) == Action::Celebrate {
                     self.celebrate(session);
                 }

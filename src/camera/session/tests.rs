@@ -119,6 +119,11 @@ struct Seen {
 
 /// Runs the script until the camera has been silent for a while.
 async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Duration) -> Seen {
+    run_hurried(connections, length, &[]).await
+}
+
+/// The same; after so long each, the camera is seen to take new connections.
+async fn run_hurried(connections: Vec<Result<Vec<Step>, CameraError>>, length: Duration, seen: &[Duration]) -> Seen {
     let simulated = SimulatedClock::new(UtcMicros(1_700_000_000_000_000));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let source = Scripted {
@@ -131,6 +136,7 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
     let (status, mut watched) = watch::channel(StreamStatus::new(clock.now()));
     let stop = CancellationToken::new();
     let delivered = Mutex::new(Vec::new());
+    let (hurry, hurried) = watch::channel(0);
     let driver = Driver {
         camera: "porch".parse().expect("an id"),
         host: "192.168.1.20:554".to_owned(),
@@ -139,7 +145,7 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
         status,
         sink: |delivery| delivered.lock().expect("no panic").push(delivery),
         random: || 1.0,
-        hurry: watch::channel(0).1,
+        hurry: hurried,
         machine: Machine::new(),
         opened: 0,
         skipped: 0,
@@ -156,7 +162,12 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
         (seen, watched.borrow().clone())
     };
     let stopper = async {
-        tokio::time::sleep(length).await;
+        let began = Instant::now();
+        for at in seen {
+            tokio::time::sleep_until(began + *at).await;
+            hurry.send_modify(|times| *times += 1);
+        }
+        tokio::time::sleep_until(began + length).await;
         stop.cancel();
     };
     let ((), (statuses, last), ()) = tokio::join!(driver.run(source), statuses, stopper);
@@ -232,6 +243,20 @@ async fn a_camera_that_stops_sending_is_asked_again_after_ten_seconds() {
     let told = seen.statuses.iter().filter_map(|(_, error)| error.as_deref());
     assert_eq!(told.collect::<Vec<_>>().first(), Some(&"The camera stopped sending pictures 10 s ago."));
     assert_eq!(seen.absences.first(), Some(&Absence::Stalled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_takes_new_connections_is_given_three_seconds_on_the_old_one() {
+    let ms = Duration::from_millis;
+    let late = vec![KEY, Step::Pass(ms(2500)), DELTA, Step::Pass(ms(2500)), DELTA, Step::Pass(ms(20_000))];
+    let seen = run_hurried(vec![Ok(late)], ms(7500), &[ms(1500), ms(4000)]).await;
+    assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 0, 0], "late is not lost");
+    assert_eq!((seen.absences.len(), seen.asked), (0, 1));
+    let gone = vec![KEY, Step::Pass(ms(20_000))];
+    let seen = run_hurried(vec![Ok(gone), Ok(vec![KEY])], ms(6000), &[ms(1500)]).await;
+    assert_eq!(seen.packets.iter().map(|p| p.session).collect::<Vec<_>>(), [0, 1]);
+    let told = seen.statuses.iter().filter_map(|(_, error)| error.as_deref());
+    assert_eq!(told.collect::<Vec<_>>().first(), Some(&"The camera stopped sending pictures 3 s ago."));
 }
 
 #[tokio::test(start_paused = true)]
