@@ -84,6 +84,9 @@ pub(crate) async fn run(
     let asked = camera.clone();
     let mut rows = site.read(move |conn| events::between(conn, &asked, span)).await?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.start));
+    let whole = |row: &EventRow| plan::whole(row.start, row.end, now);
+    let known: Vec<_> = rows.iter().map(whole).collect();
+    rows.retain(|row| plan::is_recorded(whole(row), now));
     let entry = site.entry(&viewer, peer, "motion-tried", String::new());
     site.append(Entry { camera: Some(camera), span: Some(span), ..entry }).await?;
     // Where nothing is changed, one look tells both.
@@ -91,19 +94,19 @@ pub(crate) async fn run(
     let replay = if rows.is_empty() { None } else { Some(site.parts.keeper.replay(settings)) };
     let broken = "the decoder process could not be started; the recorder's log says why";
     let replay = replay.transpose().map_err(|error| unavailable(broken)(&error))?;
-    let tuning = Tuning::new(Arc::clone(&site), proof, rows, now, replay, turn);
+    let tuning = Tuning::new(Arc::clone(&site), proof, rows, known, now, replay, turn);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(tuning.lines())).into_response())
 }
 
 struct Tuning {
     site: Arc<Site>,
     camera: Viewable<CameraId>,
-    /// Newest first; those that are too many are still known not to be new.
+    /// Newest first; there may be more than are tried.
     rows: Vec<EventRow>,
-    /// The time of each.
-    known: Vec<UtcSpan>,
     /// What of each row is looked at.
     spans: Vec<UtcSpan>,
+    /// When something moved, as far as that was noticed.
+    known: Vec<UtcSpan>,
     stretches: VecDeque<Stretch>,
     /// The decoder and what it feeds; `None` if there is nothing to look through.
     replay: Option<Replay>,
@@ -126,12 +129,12 @@ impl Tuning {
         site: Arc<Site>,
         camera: Viewable<CameraId>,
         rows: Vec<EventRow>,
+        known: Vec<UtcSpan>,
         now: UtcMicros,
         replay: Option<Replay>,
         turn: OwnedSemaphorePermit,
     ) -> Self {
-        let known: Vec<_> = rows.iter().map(|row| plan::whole(row.start, row.end, now)).collect();
-        let spans: Vec<_> = known.iter().copied().map(plan::judged).collect();
+        let spans: Vec<_> = rows.iter().map(|row| plan::judged(plan::whole(row.start, row.end, now))).collect();
         let tried = rows.len().min(plan::MOST_EVENTS);
         let stretches: VecDeque<_> = plan::stretches(&spans[..tried]).into();
         let tally = Tally { all: tried, too_many: rows.len() - tried, ..Tally::default() };
@@ -140,8 +143,8 @@ impl Tuning {
             site,
             camera,
             rows,
-            known,
             spans,
+            known,
             all: stretches.iter().map(|stretch| stretch.span.length()).sum(),
             done: Duration::ZERO,
             here: Duration::ZERO,
@@ -242,7 +245,7 @@ impl Tuning {
             self.ready.push_back(Line::Event {
                 id: row.id.to_string(),
                 start: row.start.to_string(),
-                length: words::length(self.known[*event].length()),
+                length: words::length(row.end.unwrap_or(span.end()).since(row.start)),
                 verdict,
                 has_picture: row.has_thumbnail,
             });

@@ -23,6 +23,9 @@ const LONGEST_STRETCH: Duration = Duration::from_secs(300);
 /// An event was told by when its pictures arrived, the recording by when they were taken: this much is the same moment.
 const SLACK: Duration = Duration::from_secs(1);
 
+/// Pictures are on the disk after so long, and can be looked through: what goes on now is not tried.
+const ON_DISK: Duration = Duration::from_secs(4);
+
 /// A stretch of footage to be looked through in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stretch {
@@ -53,6 +56,11 @@ pub(super) fn whole(start: UtcMicros, end: Option<UtcMicros>, now: UtcMicros) ->
 /// What of an event is looked at.
 pub(super) fn judged(event: UtcSpan) -> UtcSpan {
     UtcSpan::starting_at(event.start(), event.length().min(LONGEST_EVENT))
+}
+
+/// Whether all that is looked at of it can be read by now.
+pub(super) fn is_recorded(event: UtcSpan, now: UtcMicros) -> bool {
+    judged(event).end().plus(ON_DISK) <= now
 }
 
 /// The footage that is needed for these events, the newest stretch first. What stands close together is one stretch, so that
@@ -153,9 +161,7 @@ impl Tally {
     /// At the end, in one sentence.
     pub(super) fn result(&self) -> String {
         match self.judged() {
-            0 if self.all == 0 => {
-                "Nothing moved at this camera in the last 24 hours, so there is nothing to try this on.".to_owned()
-            }
+            0 if self.all == 0 => "There is no event of the last 24 hours to try this on.".to_owned(),
             0 => "There is no footage to try this on.".to_owned(),
             judged if judged == self.stay && judged > 1 => format!("Keeps all {}.", events(judged)),
             judged => format!("Keeps {} of {}.", self.stay, events(judged)),
@@ -213,6 +219,8 @@ mod tests {
         assert_eq!(judged(span(100, 800)), span(100, 220));
         assert_eq!(whole(at(100), Some(at(107)), at(900)), span(100, 107));
         assert_eq!(whole(at(100), None, at(110)), span(100, 110));
+        assert!(!is_recorded(span(100, 107), at(110)) && is_recorded(span(100, 107), at(111)));
+        assert!(is_recorded(span(100, 300), at(300)), "enough of it");
         assert_eq!(whole(at(100), None, at(50)), span(100, 100), "the clock was set back");
     }
 
@@ -248,7 +256,7 @@ mod tests {
         assert_eq!(all.result(), "Keeps all 4 events.");
         assert_eq!(all.besides(), ["Of 1 more no footage can be looked through."]);
         assert_eq!(Tally { all: 1, go: 1, ..Tally::default() }.result(), "Keeps 0 of 1 event.");
-        assert!(Tally::default().result().starts_with("Nothing moved"));
+        assert!(Tally::default().result().starts_with("There is no event"));
         let stopped = Tally { all: 100, stay: 30, too_many: 7, ..Tally::default() };
         assert_eq!(
             stopped.besides(),
