@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use crate::units::UtcMicros;
 
-/// Pixels across: what is seen under a finger is no larger. About 4 kB, so 35 MB a camera and day.
+/// Pixels across: what is seen under a finger is no larger. 2 to 5 kB, so 15 to 45 MB a camera and day.
 pub(super) const PREVIEW_WIDTH: u16 = 240;
 /// From one to the next, in microseconds.
 const PREVIEW_US: i64 = 10_000_000;
