@@ -1,4 +1,5 @@
-//! The small pictures for the finger on a bar: when the next one is due, and where it goes.
+//! The small pictures for the finger on a bar: when the next one is due, and where it goes. They are made of what is decoded
+//! anyway, so a camera whose motion detection is off has none.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
