@@ -63,16 +63,17 @@ struct Camera<'a> {
     rows: usize,
     seed: u64,
     noise: f32,
-    light: &'a dyn Fn(f32) -> f32,
+    /// Gain and offset of the whole picture.
+    light: &'a dyn Fn(f32) -> [f32; 2],
     thing: &'a dyn Fn(f32) -> Option<Thing>,
 }
 
-const QUIET: Camera = Camera { cols: 96, rows: 54, seed: 1, noise: 1.5, light: &|_| 1.0, thing: &|_| None };
+const QUIET: Camera = Camera { cols: 96, rows: 54, seed: 1, noise: 1.5, light: &|_| [1.0, 0.0], thing: &|_| None };
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a drawing")]
 impl Camera<'_> {
     fn draw(&self, usual: &[f32], at_s: f32, dice: &mut Dice, cells: &mut Vec<u16>) {
-        let (light, thing) = ((self.light)(at_s), (self.thing)(at_s));
+        let ([gain, offset], thing) = ((self.light)(at_s), (self.thing)(at_s));
         let within = |at: f32, of: usize, from: f32, length: f32| {
             let (from, to) = (from * of as f32, (from + length) * of as f32);
             ((at + 1.0).min(to) - at.max(from)).clamp(0.0, 1.0)
@@ -85,7 +86,7 @@ impl Camera<'_> {
                     let part = within(col as f32, self.cols, left, width) * within(row as f32, self.rows, top, height);
                     luma += part * (of_thing - luma);
                 }
-                let luma = luma * light + self.noise * dice.roll();
+                let luma = luma * gain + offset + self.noise * dice.roll();
                 cells.push((luma.clamp(0.0, 255.0) * 256.0) as u16);
             }
         }
@@ -151,9 +152,87 @@ proptest! {
 
     #[test]
     fn a_flicker_of_any_speed_is_no_motion(hertz in 0.05_f32..30.0, depth in 0.0_f32..0.4, noise in 0.3_f32..4.0, seed in any::<u64>()) {
-        let light = |at_s: f32| 1.0 + depth * (std::f32::consts::TAU * hertz * at_s).sin();
+        let light = |at_s: f32| [1.0 + depth * (std::f32::consts::TAU * hertz * at_s).sin(), 0.0];
         let camera = Camera { light: &light, noise, seed, ..QUIET };
         prop_assert_eq!(camera.watch(&Motion::default(), 5.0, 40.0), vec![]);
+    }
+}
+
+/// The whole picture brighter or darker, and what of it the sensor can no longer tell.
+#[derive(Debug, Clone, Copy)]
+struct Light {
+    begin_s: f32,
+    /// How long it takes, and how long it then stays.
+    ramp_s: f32,
+    stay_s: f32,
+    again: bool,
+    before: f32,
+    after: [f32; 2],
+}
+
+impl Light {
+    fn at(self, at_s: f32) -> [f32; 2] {
+        let (ramp, turn) = (self.ramp_s, self.ramp_s + self.stay_s);
+        let since = at_s - self.begin_s;
+        let since = if self.again { since.max(0.0).rem_euclid(2.0 * turn) } else { since };
+        let part = if since < turn { (since / ramp).clamp(0.0, 1.0) } else { 1.0 - ((since - turn) / ramp).min(1.0) };
+        let [gain, offset] = self.after;
+        [self.before * (1.0 + part * (gain - 1.0)), part * offset]
+    }
+}
+
+/// Times of any order of magnitude are as likely.
+fn spread(from: f32, to: f32) -> impl Strategy<Value = f32> {
+    (from.ln()..to.ln()).prop_map(f32::exp)
+}
+
+proptest! {
+    #![proptest_config(cases(16))]
+
+    /// From a twentieth of a second to ten minutes, once there and back or again and again; clipped at black and at white.
+    /// It stops where it cannot be decided: from black clipped over most of the picture, whatever comes up first might as well
+    /// be a thing, because nobody knows what was there. So the darkest leaves the brighter half of the picture above black.
+    #[test]
+    fn light_that_changes_everywhere_at_any_speed_is_no_motion(
+        (begin_s, ramp_s, stay_s, again) in (3.0_f32..20.0, spread(0.05, 600.0), spread(0.2, 30.0), any::<bool>()),
+        (before, gain, offset) in (spread(0.5, 1.3), spread(0.5, 3.0), -30.0_f32..80.0),
+        (noise, seed) in (spread(0.3, 4.0), any::<u64>()),
+    ) {
+        let light = Light { begin_s, ramp_s, stay_s, again, before, after: [gain, offset] };
+        let camera = Camera { light: &|at_s| light.at(at_s), noise, seed, ..QUIET };
+        let length_s = (begin_s + 2.5 * (ramp_s + stay_s)).clamp(60.0, 700.0);
+        prop_assert_eq!(camera.watch(&Motion::default(), 5.0, length_s), vec![]);
+    }
+
+    /// Each event begins and ends where it really does, to
+    /// the second, whatever the grid's size and the rate from five looks a second on; at two or three, too few see whom to tell when.
+    #[test]
+    fn neither_scale_nor_rate_changes_a_verdict(
+        (begin_s, length_s, to_the_left) in (10.0_f32..14.0, spread(4.0, 12.0), any::<bool>()),
+        (height, slim, luma) in (spread(0.15, 0.5), 0.25_f32..0.6, prop_oneof![5.0_f32..30.0, 225.0_f32..250.0]),
+        (top, from, to) in (0.3_f32..0.5, 0.02_f32..0.25, 0.7_f32..0.85),
+        (noise, seed) in (spread(0.3, 3.0), any::<u64>()),
+    ) {
+        let width = slim * height * 9.0 / 16.0;
+        let (from, to) = if to_the_left { (to - width, from) } else { (from, to - width) };
+        let thing = |at_s: f32| {
+            let part = (at_s - begin_s) / length_s;
+            (0.0..1.0).contains(&part).then_some([from + part * (to - from), top, width, height, luma])
+        };
+        for (cols, rows) in [(80, 45), (107, 60), (128, 72), (160, 90)] {
+for rate in [5.0, 7.5, 10.0, 15.0] {
+                let camera = Camera { cols, rows, thing: &thing, noise, seed, ..QUIET };
+                let events = camera.watch(&Motion::default(), rate, begin_s + length_s + 15.0);
+                let [event] = &events[..] else {
+                    return Err(TestCaseError::fail(format!("{cols} columns at {rate} a second: {events:?}")));
+                };
+                let off = |at_us: Option<i64>, really_s: f32| {
+                    at_us.map_or(f32::MAX, |at_us| (Duration::from_micros(at_us.unsigned_abs()).as_secs_f32() - really_s).abs())
+                };
+                let (start, end) = (off(Some(event.start_us), begin_s), off(event.end_us, begin_s + length_s));
+                prop_assert!(start <= 1.0 && end <= 1.0, "{cols} columns at {rate} a second: {start} and {end} s off: {events:?}");
+            }
+        }
     }
 }
 

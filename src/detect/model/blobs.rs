@@ -160,6 +160,9 @@ pub(super) fn is_light(blob: &Blob, background: &Background, cols: usize, rows: 
 
 /// How sharp the step at the edge must be, as a part of the mean difference inside.
 const SOFT: f32 = 0.28;
+/// What rises by this part of it from the cell before the edge to the one behind has a sharp edge, which only happens to lie
+/// within a cell.
+const SHARP: f32 = 0.9;
 /// Blobs of fewer cells are all edge.
 const SOFT_CELLS: usize = 40;
 
@@ -168,37 +171,32 @@ fn is_soft(blob: &Blob, background: &Background, cols: usize, rows: usize) -> bo
         return false;
     }
     let rest = &background.rest;
-    let (mut steps, mut edges, mut inside) = (0.0_f32, 0.0_f32, 0.0_f32);
+    let (mut steps, mut edges) = (0.0_f32, 0.0_f32);
+    let inside =
+        blob.cells.iter().map(|cell| rest[*cell as usize].abs()).sum::<f32>() / super::track::size(blob.cells.len());
     for cell in &blob.cells {
         let cell = *cell as usize;
         let (col, row) = (cell % cols, cell / cols);
-        inside += rest[cell].abs();
         let mut step = None::<f32>;
-        let mut compare = |other: usize| {
+        let mut compare = |other: usize, opposite: usize| {
             if background.foreground[other] == 0 {
+                let across = (rest[opposite] - rest[other]).abs();
                 let difference = (rest[cell] - rest[other]).abs();
+                let difference = if across > SHARP * inside { difference.max(across) } else { difference };
                 step = Some(step.map_or(difference, |step| step.max(difference)));
             }
         };
-        if col > 0 {
-            compare(cell - 1);
-        }
-        if col + 1 < cols {
-            compare(cell + 1);
-        }
-        if row > 0 {
-            compare(cell - cols);
-        }
-        if row + 1 < rows {
-            compare(cell + cols);
+        let (left, right) = (cell - usize::from(col > 0), cell + usize::from(col + 1 < cols));
+        let above = if row > 0 { cell - cols } else { cell };
+        let below = if row + 1 < rows { cell + cols } else { cell };
+        for (other, opposite) in [(left, right), (right, left), (above, below), (below, above)] {
+            compare(other, opposite);
         }
         if let Some(step) = step {
             steps += step;
             edges += 1.0;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a grid has at most 25,600 cells")]
-    let inside = inside / blob.cells.len() as f32;
     edges > 0.0 && steps / edges < SOFT * inside
 }
 
