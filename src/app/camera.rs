@@ -77,7 +77,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     let (main_sender, main_status) = watch::channel(StreamStatus::new(site.clock.now()));
     let (sub_sender, sub_status) = watch::channel(StreamStatus::new(site.clock.now()));
     let (snapshot_sender, snapshots) = mpsc::channel(SNAPSHOT_QUEUE);
-    let counters = Arc::new(detect::task::Counters::default());
+    let counters = Arc::new(detect::counters::Counters::default());
     let of_camera = site.board.get(id).map(|before| before.counters).unwrap_or_default();
     // Whatever moved when a part of this last died is over for us.
     of_camera.is_moving.store(false, Ordering::Relaxed);

@@ -100,7 +100,7 @@ pub(crate) fn show(site: &SiteParts, id: &CameraId, camera: &Camera, pause: &Pau
             snapshots,
             record: camera.record.name(),
             detects_motion: camera.motion.enabled,
-            detection: Arc::new(detect::task::Counters::default()),
+            detection: Arc::new(detect::counters::Counters::default()),
             counters,
         },
     );

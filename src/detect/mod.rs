@@ -7,6 +7,7 @@
 pub mod annex_b;
 mod backlog;
 pub mod child;
+pub mod counters;
 pub(crate) mod decoder;
 mod demux;
 pub mod event;

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::camera::packet::{Packet, Track, VideoCodec, VideoParameters};
 use crate::config::settings::Motion;
+use crate::detect::counters::Counters;
 use crate::detect::event::MotionEvent;
 use crate::detect::held::Held;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
-use crate::detect::sandbox::Level;
 use crate::detect::watcher::Watcher;
-use crate::detect::why::{Place, Reason};
 use crate::detect::{annex_b, preview, sps};
 use crate::units::{CameraId, EventId, UtcMicros};
 
@@ -49,65 +48,6 @@ pub struct Task {
     pub previews: Option<mpsc::Sender<(UtcMicros, Bytes)>>,
     /// Where it counts.
     pub counters: Arc<Counters>,
-}
-
-/// What a camera's detection did since the daemon started.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Pictures decoded.
-    pub decoded: AtomicU64,
-    /// Pictures not decoded because the decoder was behind, was not running, or had nothing to build on.
-    pub skipped: AtomicU64,
-    /// Looks that were damaged and so not judged.
-    pub damaged: AtomicU64,
-    /// Decoder processes that had to be started again after a failure.
-    pub restarts: AtomicU64,
-    trouble: Mutex<Option<String>>,
-    confined: Mutex<Option<Level>>,
-    dismissed: Mutex<VecDeque<Dismissed>>,
-}
-
-/// Something that was seen and not taken for motion.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dismissed {
-    /// When.
-    pub at: UtcMicros,
-    /// Why not.
-    pub reason: Reason,
-    /// Where.
-    pub place: Place,
-}
-
-/// So many are remembered for each camera.
-const DISMISSED: usize = 20;
-
-impl Counters {
-    /// How far the decoder process is confined; `None` before the first has started.
-    pub fn confined(&self) -> Option<Level> {
-        *self.confined.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why nothing is looked at, in words for the household; `None` while all is well.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The newest that was seen and not taken for motion, newest last.
-    pub fn dismissed(&self) -> Vec<Dismissed> {
-        self.dismissed.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-
-    fn dismiss(&self, dismissed: Dismissed) {
-        let mut all = self.dismissed.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() == DISMISSED {
-            all.pop_front();
-        }
-        all.push_back(dismissed);
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
 }
 
 /// From a decoder's start to its first word: mostly the loading of libav from a card that may be slow.
@@ -445,7 +385,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         match reply {
             Reply::Ready(level) => {
                 running.is_ready = true;
-                let before = self.counters.confined.lock().unwrap_or_else(PoisonError::into_inner).replace(level);
+                let before = self.counters.set_confined(level);
                 // Said once, not at each start of another process on the same kernel.
                 if before != Some(level) && level.is_full() {
                     tracing::info!("the decoder process is {level}");

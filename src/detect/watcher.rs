@@ -4,11 +4,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::config::settings::Motion;
+use crate::detect::counters::Dismissed;
 use crate::detect::event::MotionEvent;
 use crate::detect::grid::Shape;
 use crate::detect::model::Model;
 use crate::detect::saved;
-use crate::detect::task::Dismissed;
 use crate::detect::timeline::Timeline;
 use crate::detect::trigger::{Trigger, Update};
 use crate::units::{CameraId, EventId, UtcMicros};

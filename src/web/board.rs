@@ -34,7 +34,7 @@ pub struct OnBoard {
     /// Whether motion is looked for.
     pub detects_motion: bool,
     /// What detection counted, and what troubles it.
-    pub detection: Arc<detect::task::Counters>,
+    pub detection: Arc<detect::counters::Counters>,
     /// What was counted since the daemon started.
     pub counters: Arc<CameraCounters>,
 }

@@ -1,6 +1,6 @@
 //! Why something was taken for motion, and why something was not, in words. Pure.
 
-use crate::detect::task::Dismissed;
+use crate::detect::counters::Dismissed;
 use crate::detect::why::{How, Place, Reason, Why};
 use crate::units::UtcMicros;
 use crate::web::words::{self, Show};
