@@ -5,6 +5,8 @@ const HOUR = 3600;
 const KEPT = 16; // hours that stay in memory, about 1.4 MB each
 const STALE_MS = 60_000; // an hour that goes on gets new pictures
 const NEAR = 12; // seconds: they are kept every ten
+const COARSE = 144; // of a whole day: each is read from a file of its own, and the finger waits for them
+const FINE = 400; // of an hour: all of it
 
 /** @typedef {{at: number, picture: Blob}} Small */
 /** @typedef {{small: Small[], from: number, step: number, asked: number, is_here: boolean}} Sheet */
@@ -60,7 +62,7 @@ export class Sheets {
 
   /** @param {string} camera */
   #day(camera) {
-    return this.#sheets.get(camera) ?? this.#fetch(camera, camera, this.start, this.end);
+    return this.#sheets.get(camera) ?? this.#fetch(camera, camera, this.start, this.end, COARSE);
   }
 
   /** One at a time: a finger that sweeps over the day asks for the hours where it rests. @param {string} camera @param {number} moment */
@@ -73,14 +75,15 @@ export class Sheets {
     this.#loading = true;
     const hours = [...this.#sheets.keys()].filter((known) => known.includes(" "));
     if (hours.length >= KEPT) this.#sheets.delete(hours[0]);
-    return this.#fetch(key, camera, from, Math.min(this.end, from + HOUR), had?.small);
+    return this.#fetch(key, camera, from, Math.min(this.end, from + HOUR), FINE, had?.small);
   }
 
-  /** @param {string} key @param {string} camera @param {number} from @param {number} to @param {Small[]} small had already */
-  #fetch(key, camera, from, to, small = []) {
-    const sheet = { small, from, step: (to - from) / 400, asked: Date.now(), is_here: false };
+  /** @param {string} key @param {string} camera @param {number} from @param {number} to
+   * @param {number} most @param {Small[]} small had already */
+  #fetch(key, camera, from, to, most, small = []) {
+    const sheet = { small, from, step: (to - from) / most, asked: Date.now(), is_here: false };
     this.#sheets.set(key, sheet);
-    fetch(`/api/cameras/${camera}/previews?after=${from}&before=${to}`)
+    fetch(`/api/cameras/${camera}/previews?after=${from}&before=${to}&most=${most}`)
       .then((answer) => (answer.ok ? answer.arrayBuffer() : new ArrayBuffer(0)))
       .then((bytes) => { if (bytes.byteLength) sheet.small = parse(bytes); }, () => {})
       .finally(() => {
