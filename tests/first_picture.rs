@@ -72,7 +72,7 @@ async fn open_day(browser: &Browser, origin: &str, camera: &str) {
     let enough = format!(
         "const request = new XMLHttpRequest(); const now = Date.now() / 1000;
         request.open('GET', `/api/cameras/{camera}/recordings?after=${{now - 3600}}&before=${{now}}`, false); request.send();
-        const {{ spans }} = JSON.parse(request.responseText);
+        const {{ spans = [] }} = JSON.parse(request.responseText); // a camera that was only just started is not known yet
         return spans.reduce((sum, {{ start, end }}) => sum + end - start, 0) > {seconds};"
     );
     browser.until(Duration::from_secs(120), "enough footage", &enough).await;
