@@ -75,6 +75,7 @@ GET /api/cameras/{id}/live Camera(Live)
 GET /api/cameras/{id}/recordings Camera(History)
 GET /api/cameras/{id}/clip.mp4 Camera(Export)
 GET /api/cameras/{id}/moment.mp4 Camera(History)
+GET /api/cameras/{id}/previews Camera(History)
 GET /vod/{id}/start/{a}/end/{b}/{file} Camera(History)
 GET /api/events SignedIn
 GET /api/events/{event} Event(History)

@@ -101,9 +101,11 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         let deadline = feeder.deadline();
         tokio::select! {
             () = stop.cancelled() => break,
-            packet = packets.recv() => match packet {
-                Some(packet) => feeder.feed(packet),
-                None => break,
+            packet = packets.recv() => if let Some(packet) = packet {
+                feeder.feed(packet);
+            } else {
+                feeder.release();
+                break;
             },
             asked = snapshots.recv(), if wants_snapshots => match asked {
                 Some(asked) => {

@@ -1,6 +1,7 @@
 //! Taking cameras in: who was found, a look at one of them, and its adoption; and adopting anew who was refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -18,6 +19,9 @@ use crate::web::keeper::{Candidate, Trial, Wish};
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+
+/// A change of the configuration is taken up within that.
+const TAKEN_UP: Duration = Duration::from_secs(2);
 
 #[derive(Template)]
 #[template(path = "adopt.html")]
@@ -89,7 +93,11 @@ pub(crate) async fn add(
     match site.parts.keeper.add(trial, form.get("name").to_owned()).await {
         Ok(camera) => {
             let entry = site.entry(&viewer, peer, "camera-added", String::new());
-            site.append(Entry { camera: Some(camera), ..entry }).await?;
+            site.append(Entry { camera: Some(camera.clone()), ..entry }).await?;
+            // The page that follows is to show it; should the file not be taken up in time, it shows the others.
+            let mut settings = site.parts.settings.clone();
+            let taken_up = settings.wait_for(|settings| settings.cameras.contains_key(&camera));
+            let _ = tokio::time::timeout(TAKEN_UP, taken_up).await;
             Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CAMERAS)]).into_response())
         }
         Err(why) => show(&site, &viewer, StatusCode::UNPROCESSABLE_ENTITY, Some(why), None).await,
