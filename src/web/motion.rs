@@ -78,7 +78,7 @@ impl Drawn {
         if self.masks.len() > Motion::MOST_MASKS || self.zones.len() > Motion::MOST_ZONES {
             Some("that is too much: at most 32 masks and 32 zones")
         } else if areas().any(|area| !(3..=Polygon::MOST_CORNERS).contains(&area.len())) {
-            Some("an area has 3 to 64 corners")
+            Some("an area has three corners at least, and 64 at most")
         } else if !areas().flatten().flatten().all(is_part) {
             Some("an area lies in the picture, with all its corners")
         } else if areas().any(|area| Polygon(area.clone()).encloses_nothing()) {
