@@ -27,8 +27,8 @@ def fill(database, now_us):
             )
             connection.execute(
                 "WITH RECURSIVE seen (m) AS (SELECT 0 UNION ALL SELECT m + 1 FROM seen WHERE m + 1 < ?3)"
-                " INSERT INTO events (id, camera, start_us, end_us, peak, zones, kept, has_thumbnail)"
-                " SELECT randomblob(8), ?1, ?2 + m * 1728000000, ?2 + m * 1728000000 + 5000000, 0.1, '[]', 0, 0 FROM seen",
+                " INSERT INTO events (id, camera, start_us, end_us, peak, zones, why, kept, has_thumbnail)"
+                " SELECT randomblob(8), ?1, ?2 + m * 1728000000, ?2 + m * 1728000000 + 5000000, 0.1, '[]', '{}', 0, 0 FROM seen",
                 (camera, first, DAYS * 50),
             )
 
