@@ -115,7 +115,8 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         let (made_sender, made) = mpsc::channel(previews::PICTURES);
         let (closed_sender, closed) = mpsc::channel(previews::SEGMENTS);
         tasks.spawn(previews::run(site.clone(), made, closed).in_current_span());
-        to_previews = Some(made_sender);
+        // Where motion is not looked for, pictures are decoded only while somebody asks for one: a trace of who looked.
+        to_previews = camera.motion.enabled.then_some(made_sender);
         match start_recorder(shared, id, settings, packets, closed_sender) {
             Ok(thread) => recorder = Some(thread),
             Err(error) => {
