@@ -8,49 +8,23 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hearthwatch::index::segments;
-use hearthwatch::record::fmp4::Provenance;
-use hearthwatch::record::previews::{self, Preview};
 use hearthwatch::record::segment::ClosedSegment;
-use hearthwatch::units::{ByteLen, SegmentId, UtcMicros, UtcSpan};
-use household::{Household, JPEG, NURSERY, PORCH, camera, film};
+use hearthwatch::units::UtcMicros;
+use household::{Household, JPEG, NURSERY, PORCH, film, minute_of};
 use support::browser::Browser;
 use support::{Client, Daemon, FakeCamera, within};
 use tokio::task::block_in_place;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A minute of footage as the index has it; there is no file.
-fn row(id: &str, start: UtcMicros) -> ClosedSegment {
-    ClosedSegment {
-        id: SegmentId::from_random((start.0 ^ i64::from(id.as_bytes()[0])).to_be_bytes()),
-        camera: camera(id),
-        span: UtcSpan::starting_at(start, Duration::from_secs(60)),
-        path: format!("footage/{id}/2026-11-22/{}.mp4", start.0).into(),
-        size: ByteLen(1),
-        pictures: 900,
-        codecs: "avc1.42c01f".into(),
-        width: 320,
-        height: 180,
-    }
-}
-
 /// The same in the index, and its small pictures: one every ten seconds.
 fn minute(household: &Household, id: &str, start: UtcMicros, jpeg: &[u8]) -> ClosedSegment {
-    let segment = row(id, start);
-    keep(household, &segment, jpeg);
+    let segment = minute_of(id, start);
+    household.keep_previews(&segment, jpeg);
     let row = segment.clone();
     household.writer.write_blocking(move |tx| segments::insert(tx, &row)).expect("written");
     segment
-}
-
-fn keep(household: &Household, segment: &ClosedSegment, jpeg: &[u8]) {
-    let (installation, start) = (household.footage.installation(), segment.span.start());
-    let provenance = Provenance { camera: segment.camera.clone(), installation, segment: segment.id, start };
-    let at = |n: u64| Preview { at: start.plus(Duration::from_secs(n * 10)), jpeg: Bytes::copy_from_slice(jpeg) };
-    let content = previews::encode(&provenance, segment.span, &(0..6).map(at).collect::<Vec<_>>()).expect("pictures");
-    household.footage.write_previews(&segment.path, &content).expect("written");
 }
 
 /// The moments and pictures of an answer.
@@ -107,9 +81,9 @@ fn a_whole_day_of_small_pictures_is_answered_at_once() {
     let household = Household::new();
     let start = household.now.minus(Duration::from_secs(30 * 3600));
     let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
-    let day: Vec<_> = (0..1440).map(|n| row(PORCH, start.plus(Duration::from_secs(n * 60)))).collect();
+    let day: Vec<_> = (0..1440).map(|n| minute_of(PORCH, start.plus(Duration::from_secs(n * 60)))).collect();
     for segment in &day {
-        keep(&household, segment, &jpeg);
+        household.keep_previews(segment, &jpeg);
     }
     let written = household
         .writer
@@ -144,7 +118,7 @@ fn a_small_picture_is_shown_only_from_a_file_that_says_itself_that_it_is_this_ca
     assert_eq!(count(), 6);
     std::fs::copy(file(&nursery), file(&porch)).expect("swapped");
     assert_eq!(count(), 0, "the nursery's pictures in the porch's place");
-    keep(&household, &porch, JPEG);
+    household.keep_previews(&porch, JPEG);
     assert_eq!(count(), 6);
     // Torn in the middle of the fourth picture, and what is behind it never written.
     let whole = std::fs::read(file(&porch)).expect("read");

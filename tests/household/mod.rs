@@ -30,6 +30,7 @@ use hearthwatch::index::sessions::{self, SessionKind};
 use hearthwatch::index::{self, Writer, events, gaps, rights, segments, sign_in_links, users};
 use hearthwatch::media::live::{Rings, Stream};
 use hearthwatch::record::fmp4::{self, Provenance, Sample, TrackRun};
+use hearthwatch::record::previews::{self, Preview};
 use hearthwatch::record::reader;
 use hearthwatch::record::segment::{ClosedSegment, Gap, GapCause};
 use hearthwatch::units::{
@@ -75,6 +76,21 @@ pub struct Household {
 
 pub fn camera(id: &str) -> CameraId {
     id.parse().expect("an id")
+}
+
+/// A minute of footage as the index has it; there is no file.
+pub fn minute_of(id: &str, start: UtcMicros) -> ClosedSegment {
+    ClosedSegment {
+        id: SegmentId::from_random((start.0 ^ i64::from(id.as_bytes()[0])).to_be_bytes()),
+        camera: camera(id),
+        span: UtcSpan::starting_at(start, Duration::from_secs(60)),
+        path: format!("footage/{id}/2026-11-22/{}.mp4", start.0).into(),
+        size: ByteLen(1),
+        pictures: 900,
+        codecs: "avc1.42c01f".into(),
+        width: 320,
+        height: 180,
+    }
 }
 
 /// The event at that camera.
@@ -252,6 +268,15 @@ impl Household {
         };
         self.writer.write_blocking(move |tx| segments::insert(tx, &row)).expect("written");
         length
+    }
+
+    /// Keeps a small picture of every ten seconds of a segment of a minute.
+    pub fn keep_previews(&self, segment: &ClosedSegment, jpeg: &[u8]) {
+        let (installation, start) = (self.footage.installation(), segment.span.start());
+        let provenance = Provenance { camera: segment.camera.clone(), installation, segment: segment.id, start };
+        let at = |n: u64| Preview { at: start.plus(Duration::from_secs(n * 10)), jpeg: Bytes::copy_from_slice(jpeg) };
+        let content = previews::encode(&provenance, segment.span, &(0..6).map(at).collect::<Vec<_>>());
+        self.footage.write_previews(&segment.path, &content.expect("pictures")).expect("written");
     }
 
     /// Puts the film's pictures into the camera's ring, as if they had just arrived.
