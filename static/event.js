@@ -2,6 +2,7 @@
 // One event: keep it, write a note, delete it, go to the next; and say why a clip does not play.
 
 import { follow, onKeys } from "./keys.js";
+import { offerSending } from "./sending.js";
 
 const page = document.getElementById("event");
 const address = `/api/events/${page?.getAttribute("data-event")}`;
@@ -47,6 +48,8 @@ video?.addEventListener("error", async () => {
   saying.textContent = reason || "This browser cannot play this clip; save it and open it with another player.";
   saying.hidden = false;
 });
+
+offerSending(() => video?.getAttribute("src") ?? "");
 
 // Whoever opened it has seen it.
 fetch(`${address}/seen`, { method: "PUT" }).catch(() => {});

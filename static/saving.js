@@ -1,6 +1,8 @@
 // @ts-check
 // A part of a day as a file or a link: its two ends, in fields of the reader's time and in requests as Unix seconds.
 
+import { offerSending } from "./sending.js";
+
 /** @param {number} moment */
 const asField = (moment) =>
   new Date((moment - new Date(moment * 1000).getTimezoneOffset() * 60) * 1000).toISOString().slice(0, 19);
@@ -23,6 +25,11 @@ export class Saving {
     for (const field of [this.#from, this.#to]) field.addEventListener("input", () => this.#tell());
     for (const form of this.#panel.querySelectorAll("form")) form.addEventListener("submit", (event) => this.#check(event));
     for (const link of this.#panel.querySelectorAll("[data-save]")) link.addEventListener("click", (event) => this.#check(event));
+    const save = /** @type {HTMLFormElement | null} */ (document.getElementById("save"));
+    offerSending(
+      () => `${save?.action}?${new URLSearchParams(/** @type {any} */ (new FormData(save ?? undefined)))}`,
+      () => this.#to?.reportValidity() ?? false,
+    );
   }
 
   /** The part begins where one is. */

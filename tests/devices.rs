@@ -107,6 +107,54 @@ async fn the_large_picture_goes_into_a_small_window_of_its_own() {
     browser.until(LIMIT, "it goes with the large picture", gone).await;
 }
 
+/// What a phone has and Chromium on Linux has not: handing a file on to another program.
+const PHONE: &str = "navigator.canShare = ({ files }) => files.length === 1;
+    navigator.share = async ({ files: [file] }) => {
+        window.handed = (window.handed ?? 0) + 1;
+        if (window.handed === 1) throw new DOMException('too late after the click', 'NotAllowedError');
+        const bytes = new Uint8Array(await file.slice(4, 8).arrayBuffer());
+        window.sent = [file.name, file.type, file.size, String.fromCharCode(...bytes)];
+    };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clip_is_sent_on_by_the_phones_own_means_and_the_fetching_can_be_stopped() {
+    let Some(browser) = Browser::start().await else { return };
+    let household = block_in_place(Household::new);
+    let clip = block_in_place(|| household.get(&household.anna, &format!("/api/events/{}/clip.mp4", event_of(PORCH))));
+    if clip.status != 200 {
+        return println!("skipped: there is no footage without FFmpeg's program");
+    }
+    sign_in(&browser, &household).await;
+    let event = format!("{}/events/{}", household.origin(), event_of(PORCH));
+    browser.client.goto(&event).await.expect("opened");
+    let is_there = "return document.readyState === 'complete' && document.getElementById('send') !== null";
+    browser.until(LIMIT, "the event", is_there).await;
+    assert_eq!(browser.run("return document.getElementById('send').hidden").await, true, "only where the browser can");
+
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": PHONE })).await;
+    browser.client.goto(&event).await.expect("opened");
+    browser.until(LIMIT, "the button", "return document.getElementById('send')?.hidden === false").await;
+    let line = |bytes_a_second: i64| json!({ "offline": false, "latency": 0, "downloadThroughput": bytes_a_second, "uploadThroughput": -1 });
+    browser.devtools("Network.emulateNetworkConditions", line(20_000)).await;
+    browser.run("document.getElementById('send').click()").await;
+    let fetches = "const bar = document.getElementById('send-part'); return !bar.hidden && bar.value > 0 && bar.value < 1 && document.getElementById('send').textContent === 'Stop'";
+    browser.until(LIMIT, "one sees how far it is", fetches).await;
+    browser.run("document.getElementById('send').click()").await;
+    let stopped = "return document.getElementById('send-part').hidden && document.getElementById('send').textContent === 'Send the clip'";
+    browser.until(LIMIT, "it is stopped", stopped).await;
+    assert_eq!(browser.run("return window.handed === undefined").await, true);
+
+    browser.devtools("Network.emulateNetworkConditions", line(-1)).await;
+    browser.run("document.getElementById('send').click()").await;
+    let once_more = "return document.getElementById('send-said').textContent.includes('once more')";
+    browser.until(LIMIT, "the browser wants another click", once_more).await;
+    browser.run("document.getElementById('send').click()").await;
+    browser.until(LIMIT, "it is handed on", "return window.sent !== undefined").await;
+    let sent = browser.run("return window.sent").await;
+    assert!(sent[0].as_str().is_some_and(|name| name.starts_with("Porch") && name.ends_with(".mp4")), "{sent}");
+    assert_eq!((&sent[1], &sent[2], &sent[3]), (&json!("video/mp4"), &json!(clip.body.len()), &json!("ftyp")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tablet_on_the_wall_shows_stills_and_goes_live_where_something_moves() {
     let Some(browser) = Browser::start().await else { return };
