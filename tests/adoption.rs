@@ -92,6 +92,8 @@ fn an_onvif_device_is_taken_in_with_both_its_streams_and_recorded() {
     assert_eq!(pictures::numbers(&file), [Some(7)], "it is that camera's own picture");
 
     assert_eq!(client.post(&format!("/adopt/{trial}"), "name=Front+door").0, 303);
+    let page = client.get("/cameras").1;
+    assert!(String::from_utf8_lossy(&page).contains("Front door"), "the page that follows shows it at once");
     let text = std::fs::read_to_string(daemon.config()).expect("a file");
     for line in [
         "# my cameras",

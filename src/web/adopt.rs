@@ -20,8 +20,8 @@ use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 
-/// A change of the configuration is taken up within that.
-const TAKEN_UP: Duration = Duration::from_secs(2);
+/// A change of the configuration is noticed within two seconds, and then the index is asked.
+const TAKEN_UP: Duration = Duration::from_secs(5);
 
 #[derive(Template)]
 #[template(path = "adopt.html")]
@@ -95,9 +95,7 @@ pub(crate) async fn add(
             let entry = site.entry(&viewer, peer, "camera-added", String::new());
             site.append(Entry { camera: Some(camera.clone()), ..entry }).await?;
             // The page that follows is to show it; should the file not be taken up in time, it shows the others.
-            let mut settings = site.parts.settings.clone();
-            let taken_up = settings.wait_for(|settings| settings.cameras.contains_key(&camera));
-            let _ = tokio::time::timeout(TAKEN_UP, taken_up).await;
+            let _ = tokio::time::timeout(TAKEN_UP, site.parts.board.until_there(&camera)).await;
             Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CAMERAS)]).into_response())
         }
         Err(why) => show(&site, &viewer, StatusCode::UNPROCESSABLE_ENTITY, Some(why), None).await,

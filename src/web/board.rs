@@ -1,8 +1,8 @@
 //! How each camera is doing, where the stages that know write it and the pages read it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::units::CameraId;
 /// Every camera that the daemon knows now. Cheap to clone; all clones are one board. It says how cameras do, never who may
 /// see them.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<RwLock<BTreeMap<CameraId, OnBoard>>>);
+pub struct Board(Arc<watch::Sender<BTreeMap<CameraId, OnBoard>>>);
 
 /// One camera on the board.
 #[derive(Debug, Clone)]
@@ -81,28 +81,34 @@ fn micros(length: Duration) -> u64 {
 impl Board {
     /// Puts a camera on the board, in place of what was there under its id.
     pub fn set(&self, camera: CameraId, entry: OnBoard) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(camera, entry);
+        self.0.send_modify(|board| drop(board.insert(camera, entry)));
     }
 
     /// Takes a camera off.
     pub fn remove(&self, camera: &CameraId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(camera);
+        self.0.send_modify(|board| drop(board.remove(camera)));
     }
 
     /// One camera.
     pub fn get(&self, camera: &CameraId) -> Option<OnBoard> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(camera).cloned()
+        self.0.borrow().get(camera).cloned()
+    }
+
+    /// Waits until a camera is on the board.
+    pub async fn until_there(&self, camera: &CameraId) {
+        // The sender is ours: it does not end while this waits.
+        let _ = self.0.subscribe().wait_for(|board| board.contains_key(camera)).await;
     }
 
     /// Every camera, by id.
     pub fn all(&self) -> Vec<(CameraId, OnBoard)> {
-        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let board = self.0.borrow();
         board.iter().map(|(camera, entry)| (camera.clone(), entry.clone())).collect()
     }
 
     /// What the household calls a camera; its id if it is not on the board any more.
     pub fn name(&self, camera: &CameraId) -> String {
-        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let board = self.0.borrow();
         board.get(camera).map_or_else(|| camera.to_string(), |entry| entry.name.clone())
     }
 }
