@@ -138,8 +138,8 @@ class Recorder:
             found[camera] = found.get(camera, 0) + float(value)
         return found
 
-    def until_all_record(self, count, seconds=60):
-        """Waits until footage of each is on the disk."""
+    def until_all_record(self, count, seconds=120):
+        """Waits until a segment of each is closed: the first ends up to a quarter later than a minute after its beginning."""
         end = time.monotonic() + seconds
         while sum(value > 0 for value in self.metrics("recorded_seconds_total").values()) < count:
             if time.monotonic() > end:

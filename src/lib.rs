@@ -59,7 +59,8 @@
 //!
 //! `camera::session` receives it from the RTSP source, stamps it with both clocks and calls the sink that `app` built: the
 //! recording thread's queue (`try_send`), the decoder's queue (`try_send`; detection skips, never queues without bound),
-//! the ring. The recording thread turns packets into samples (`record::fragmenter`), decides whether a segment ends
+//! the ring. Sessions and detection of all cameras share one thread, for a packet's work is small and waking for it is not
+//! (`app::common_thread`). The recording thread turns packets into samples (`record::fragmenter`), decides whether a segment ends
 //! (`record::cutter`), appends a fragment for each group of pictures or second, syncs every `sync_seconds` and publishes how
 //! far the open file may be read. A closed segment goes to the index feed, which makes it a row; if the database is busy the
 //! rows wait there, not the recording. A disk that fails or fills ends the segment with what is whole of it, and the next key

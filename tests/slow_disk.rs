@@ -29,7 +29,7 @@ const BESIDES_KIB: u64 = 40 << 10;
 const NOTHING: Duration = Duration::from_millis(200);
 const CAMERAS: [&str; 2] = ["porch", "nursery"];
 
-/// Lets `write` and `fdatasync` on files below a folder called `footage` take so many milliseconds, as the first eight bytes of
+/// Lets `write`, `writev` and `fdatasync` on files below a folder called `footage` take so many milliseconds, as the first eight bytes of
 /// the file say that `DISK_SLOWNESS` names.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
@@ -40,6 +40,7 @@ const SHIM: &str = r#"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 static volatile const int64_t *slowness;
@@ -69,6 +70,12 @@ ssize_t write(int file, const void *bytes, size_t length) {
     if (!real) real = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
     wait_for_disk(file);
     return real(file, bytes, length);
+}
+ssize_t writev(int file, const struct iovec *pieces, int count) {
+    static ssize_t (*real)(int, const struct iovec *, int);
+    if (!real) real = (ssize_t (*)(int, const struct iovec *, int))dlsym(RTLD_NEXT, "writev");
+    wait_for_disk(file);
+    return real(file, pieces, count);
 }
 int fdatasync(int file) {
     static int (*real)(int);

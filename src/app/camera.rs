@@ -143,7 +143,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     };
     let feed = shared.feed.clone();
     let out = move |event| feed.report(Report::Motion(event));
-    tasks.spawn(detect::task::run(task, random::bytes::<8>, out).in_current_span());
+    tasks.spawn_on(detect::task::run(task, random::bytes::<8>, out).in_current_span(), &shared.thread);
     // Ends when detection has ended and its last word is written.
     tasks.spawn(keep_background(shared.clone(), id.clone(), kept).in_current_span());
 
@@ -178,10 +178,9 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
                 }
             }
         };
-        tasks.spawn(
-            session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink)
-                .in_current_span(),
-        );
+        let session =
+            session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink);
+        tasks.spawn_on(session.in_current_span(), &shared.thread);
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
         let (rings, camera_id) = (site.rings.clone(), id.clone());
@@ -195,10 +194,8 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
             }
         };
         let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
-        tasks.spawn(
-            session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink)
-                .instrument(tracing::info_span!("sub")),
-        );
+        let session = session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink);
+        tasks.spawn_on(session.instrument(tracing::info_span!("sub")), &shared.thread);
     }
 
     // Whichever part ends first ends all; each says itself why.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::camera::Running;
+use crate::app::common_thread::CommonThread;
 use crate::app::identities::Identities;
 use crate::app::index_feed::Feed;
 use crate::app::pauses::{self, Paused};
@@ -22,6 +23,7 @@ const PACKET_MEMORY: usize = 64 << 20;
 /// The running cameras.
 pub(crate) struct Household {
     shared: Arc<Shared>,
+    thread: CommonThread,
     running: BTreeMap<CameraId, (Camera, Running)>,
     storage: Option<Storage>,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) identities: Arc<Identities>,
     /// What waiting packets of all cameras may take together.
     pub(crate) budget: Budget,
+    /// Where their sessions and their detection run.
+    pub(crate) thread: tokio::runtime::Handle,
     /// This program, to be started again as a decoder.
     pub(crate) exe: PathBuf,
     /// When this life of the daemon began, and why nothing was recorded since the one before.
@@ -49,8 +53,10 @@ impl Household {
         why_not: GapCause,
     ) -> std::io::Result<Self> {
         let (budget, exe, began) = (Budget::new(PACKET_MEMORY), std::env::current_exe()?, (site.clock.now(), why_not));
-        let shared = Arc::new(Shared { site, feed, identities, budget, exe, began });
-        Ok(Self { shared, running: BTreeMap::new(), storage: None })
+        let thread = CommonThread::start(site.clock.clone())?;
+        let handle = thread.handle().clone();
+        let shared = Arc::new(Shared { site, feed, identities, budget, thread: handle, exe, began });
+        Ok(Self { shared, thread, running: BTreeMap::new(), storage: None })
     }
 
     /// How many cameras there are.
@@ -101,5 +107,6 @@ impl Household {
     /// Stops every camera at once; returns when the last packet is on disk.
     pub(crate) async fn stop(self) {
         futures_util::future::join_all(self.running.into_values().map(|(_, running)| running.stop())).await;
+        self.thread.end().await;
     }
 }

@@ -8,6 +8,7 @@ mod cli;
 mod clock_set;
 mod clock_trust;
 mod commands;
+mod common_thread;
 mod crowd;
 mod daemon;
 mod demo;

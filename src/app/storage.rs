@@ -1,6 +1,7 @@
 //! The disk for the footage: opened at the start, looked at while it is used, and waited for while it is not there.
 
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -82,14 +83,26 @@ pub(crate) async fn wait(path: &Path, seen: &Seen, stop: &CancellationToken) -> 
 
 /// Looks until the disk is gone, and says how it is gone.
 pub(crate) async fn watch(footage: Footage) -> Gone {
-    let mut looks = 0_u32;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        looks = looks.wrapping_add(1);
-        let (footage, writes) = (footage.clone(), looks.is_multiple_of(WRITE_EVERY));
-        let look = move || footage.is_at_its_path().and_then(|()| if writes { footage.answers() } else { Ok(()) });
+        // One thread that sleeps in between: a timer, and a thread for each look, would wake three of them each second. It ends
+        // with this function, however that ends.
+        let (_stays, ended) = mpsc::channel::<()>();
+        let footage = footage.clone();
+        let look = move || {
+            for looks in 1_u32.. {
+                if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+                let writes = looks.is_multiple_of(WRITE_EVERY);
+                let looked = footage.is_at_its_path().and_then(|()| if writes { footage.answers() } else { Ok(()) });
+                if let Err(gone) = looked {
+                    return Some(gone);
+                }
+            }
+            None
+        };
         // A look that panicked or was cancelled saw nothing.
-        if let Ok(Err(gone)) = tokio::task::spawn_blocking(look).await {
+        if let Ok(Some(gone)) = tokio::task::spawn_blocking(look).await {
             return gone;
         }
     }

@@ -1,7 +1,7 @@
 //! A segment's file while it is written.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::disk::Footage;
@@ -152,13 +152,20 @@ impl PartFile {
 
     /// Appends all of the bytes, or fails; after a failure only [`Self::close`] is of use, which keeps what was whole.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        self.append_all([bytes])
+    }
+
+    /// The same for bytes that lie in several places, one piece behind the other; either all of them count as written, or none.
+    pub fn append_all<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(), PartError> {
         if self.given_up || self.is_torn {
             return Err(PartError::GivenUp { path: self.path() });
         }
         self.is_dirty = true;
-        match self.file.write_all(bytes) {
+        let mut pieces: Vec<_> = pieces.into_iter().map(IoSlice::new).collect();
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        match write_all(&mut self.file, &mut pieces) {
             Ok(()) => {
-                self.length += bytes.len() as u64;
+                self.length += length as u64;
                 Ok(())
             }
             Err(error) => {
@@ -225,4 +232,19 @@ impl PartFile {
             }
         }
     }
+}
+
+/// In as few calls as the system takes: one for up to a thousand pieces.
+fn write_all(file: &mut File, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Leaves out empty ones at the front, so that nothing was written only where nothing can be.
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        match file.write_vectored(pieces) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut pieces, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -226,6 +226,8 @@ struct State {
     timeline: Timeline,
     sound: SoundTimeline,
     units: VecDeque<Arc<Unit>>,
+    /// Places of units that are gone, to be used again: a picture costs no memory of its own here.
+    spare: Vec<Arc<Unit>>,
     bytes: usize,
     next_number: u64,
     newest_key: u64,
@@ -240,6 +242,7 @@ impl Default for State {
             timeline: Timeline::new(),
             sound: SoundTimeline::default(),
             units: VecDeque::new(),
+            spare: Vec::new(),
             bytes: 0,
             next_number: 1,
             newest_key: 0,
@@ -300,8 +303,13 @@ impl State {
         self.bytes += size;
         let number = self.next_number;
         self.next_number += 1;
-        let fragment = OnceLock::new();
-        self.units.push_back(Arc::new(Unit { number, packet: packet.clone(), times, coding, fragment }));
+        let unit = Unit { number, packet: packet.clone(), times, coding, fragment: OnceLock::new() };
+        let mut place = self.spare.pop();
+        match place.as_mut().and_then(Arc::get_mut) {
+            Some(place) => *place = unit,
+            None => place = Some(Arc::new(unit)),
+        }
+        self.units.extend(place);
     }
 
     fn has_room(&self, size: usize) -> bool {
@@ -311,7 +319,12 @@ impl State {
     fn forget_until(&mut self, number: u64) {
         while let Some(first) = self.units.front().filter(|first| first.number < number) {
             self.bytes -= first.packet.data.len();
-            self.units.pop_front();
+            let Some(mut unit) = self.units.pop_front() else { return };
+            // Nobody looks at it: its place is used again, its picture goes.
+            if let Some(gone) = Arc::get_mut(&mut unit) {
+                (gone.packet.data, gone.fragment) = (Bytes::new(), OnceLock::new());
+                self.spare.push(unit);
+            }
         }
     }
 

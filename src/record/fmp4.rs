@@ -63,29 +63,45 @@ pub fn init_segment(parameters: &StreamParameters, provenance: Option<&Provenanc
 
 /// `moof` and `mdat`, in bytes. `sequence` counts fragments from 1. All samples together must stay below 2 GiB.
 pub fn fragment(sequence: u32, runs: &[TrackRun<'_>]) -> Vec<u8> {
-    let runs: Vec<_> = runs.iter().filter(|run| !run.samples.is_empty()).collect();
-    let mut moof = Moof { mfhd: Mfhd { sequence_number: sequence }, traf: runs.iter().map(|run| traf(run)).collect() };
-    let mut out = Vec::new();
-    in_memory(moof.encode(&mut out));
+    let payload: usize = runs.iter().map(size).sum();
+    let mut out = Vec::with_capacity(most_head(runs) + payload);
+    write_head(&mut out, sequence, runs);
+    for sample in runs.iter().flat_map(|run| run.samples) {
+        out.extend_from_slice(&sample.data);
+    }
+    out
+}
+
+/// The same without the samples' data, which belongs behind it run by run: whoever writes it elsewhere need not copy it first.
+pub fn fragment_head(sequence: u32, runs: &[TrackRun<'_>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(most_head(runs));
+    write_head(&mut out, sequence, runs);
+    out
+}
+
+/// More bytes than the boxes before the data take.
+fn most_head(runs: &[TrackRun<'_>]) -> usize {
+    64 + runs.iter().map(|run| 128 + 16 * run.samples.len()).sum::<usize>()
+}
+
+fn write_head(out: &mut Vec<u8>, sequence: u32, runs: &[TrackRun<'_>]) {
+    let runs = || runs.iter().filter(|run| !run.samples.is_empty());
+    let mut moof = Moof { mfhd: Mfhd { sequence_number: sequence }, traf: runs().map(traf).collect() };
+    in_memory(moof.encode(out));
 
     // Offsets count from the moof's first byte, so they need its length: it is encoded twice.
-    let payload: usize = runs.iter().map(|run| size(run)).sum();
+    let payload: usize = runs().map(size).sum();
     let mdat_header = if payload + 8 > u32::MAX as usize { 16 } else { 8 };
     let mut offset = out.len() + mdat_header;
-    for (run, traf) in runs.iter().zip(&mut moof.traf) {
+    for (run, traf) in runs().zip(&mut moof.traf) {
         for trun in &mut traf.trun {
             trun.data_offset = Some(i32::try_from(offset).unwrap_or(i32::MAX));
         }
         offset += size(run);
     }
     out.clear();
-    out.reserve_exact(offset);
-    in_memory(moof.encode(&mut out));
-    in_memory(Header { kind: FourCC::new(b"mdat"), size: Some(payload) }.encode(&mut out));
-    for sample in runs.iter().flat_map(|run| run.samples) {
-        out.extend_from_slice(&sample.data);
-    }
-    out
+    in_memory(moof.encode(out));
+    in_memory(Header { kind: FourCC::new(b"mdat"), size: Some(payload) }.encode(out));
 }
 
 /// `mp4-atom` errs only for a box over 4 GiB or a composition offset beyond 32 bits, and neither is handed to it here.

@@ -72,15 +72,20 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// As it is written into the file.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        fmp4::fragment(
+    /// What stands before its data in the file.
+    pub fn head(&self) -> Vec<u8> {
+        fmp4::fragment_head(
             self.sequence,
             &[
                 TrackRun { track: Track::Video, base_decode_ticks: self.video_base, samples: &self.video },
                 TrackRun { track: Track::Audio, base_decode_ticks: self.audio_base, samples: &self.audio },
             ],
         )
+    }
+
+    /// Its data, in the order of the file.
+    pub fn data(&self) -> impl Iterator<Item = &[u8]> {
+        self.video.iter().chain(&self.audio).map(|sample| &sample.data[..])
     }
 }
 
@@ -97,6 +102,10 @@ pub struct Fragmenter {
     segment: Option<Segment>,
     /// The last picture's duration.
     step_us: Option<i64>,
+    /// Of the frames from each place on, when the first is presented; found anew by each [`Self::pop`], in the same memory.
+    earliest_from: Vec<Placed>,
+    /// Where a fragment may end; likewise.
+    safe: Vec<usize>,
 }
 
 /// The segment whose fragments are being made.
@@ -148,17 +157,17 @@ impl Fragmenter {
     pub fn pop(&mut self, now: Monotonic, pace: Duration) -> Option<Fragment> {
         let count = self.video.len();
         let limit = self.segment_border();
-        let safe = self.safe_borders();
+        self.find_safe_borders();
         let is_full = self.bytes > MOST_BYTES || count + self.audio.len() > MOST_FRAMES;
         if limit < count
-            && (safe.contains(&limit) || is_full)
+            && (self.safe.contains(&limit) || is_full)
             && (is_full || self.has_sound_until(self.earliest(limit), now, limit))
         {
             return Some(self.emit(limit, self.earliest(limit), true));
         }
         let first = self.video.front()?.at;
         let at_key = |j: &usize| self.video[*j].is_key && self.video[*j].at.0.saturating_sub(first.0) >= SHORT_US;
-        let within = || safe.iter().copied().filter(|j| *j < limit);
+        let within = || self.safe.iter().copied().filter(|j| *j < limit);
         let border = within().find(at_key).or_else(|| {
             let is_old = |frame: &Frame| now.since(frame.received) >= pace;
             (is_full || is_old(&self.video[0])).then(|| within().next_back()).flatten()
@@ -218,22 +227,22 @@ impl Fragmenter {
     }
 
     /// The places that everything before is presented before, and that no frame to come can be presented before.
-    fn safe_borders(&self) -> Vec<usize> {
+    fn find_safe_borders(&mut self) {
         // So many frames are all presented after the border, and a frame that comes now is presented before fewer of them.
         let held = self.depth + 1;
-        let mut latest_before = Placed(i64::MIN);
-        let mut earliest_from: Vec<Placed> = self.video.iter().map(|frame| frame.at).collect();
-        for j in (1..earliest_from.len()).rev() {
-            earliest_from[j - 1] = earliest_from[j - 1].min(earliest_from[j]);
+        self.earliest_from.clear();
+        self.earliest_from.extend(self.video.iter().map(|frame| frame.at));
+        for j in (1..self.earliest_from.len()).rev() {
+            self.earliest_from[j - 1] = self.earliest_from[j - 1].min(self.earliest_from[j]);
         }
-        let mut safe = Vec::new();
-        for (j, frame) in self.video.iter().enumerate() {
-            if j > 0 && latest_before < earliest_from[j] && self.video.len() - j >= held {
-                safe.push(j);
+        self.safe.clear();
+        let mut latest_before = Placed(i64::MIN);
+        for ((j, frame), earliest) in self.video.iter().enumerate().zip(&self.earliest_from) {
+            if j > 0 && latest_before < *earliest && self.video.len() - j >= held {
+                self.safe.push(j);
             }
             latest_before = latest_before.max(frame.at);
         }
-        safe
     }
 
     /// When the first of the frames from that place on is presented.

@@ -44,7 +44,8 @@ impl Recording {
 
     /// Appends a fragment that ends then.
     pub(super) fn append(&mut self, fragment: &Fragment, end: UtcMicros) -> Result<(), PartError> {
-        self.part.append(&fragment.to_bytes())?;
+        let head = fragment.head();
+        self.part.append_all([&head[..]].into_iter().chain(fragment.data()))?;
         self.end = end.max(self.end);
         self.pictures = self.pictures.saturating_add(u32::try_from(fragment.video.len()).unwrap_or(u32::MAX));
         Ok(())

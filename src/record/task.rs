@@ -59,7 +59,7 @@ pub fn run(
     out: impl FnMut(Recorded),
 ) {
     let mut recorder = Recorder::new(camera, footage, settings, clock, open, random, out);
-    let tick = (settings.sync / 8).clamp(Duration::from_millis(20), Duration::from_millis(500));
+    let tick = (settings.sync / 4).clamp(Duration::from_millis(20), Duration::from_millis(500));
     let mut ticked = Monotonic::default();
     loop {
         match packets.receive(tick.min(recorder.until_sync())) {

@@ -204,6 +204,9 @@ fn descriptor(number: u64) -> i32 {
 /// Does the call for the thread, with half of its bytes; `None` if it is none that writes bytes.
 fn write_half(name: &str, asked: &Asked) -> Option<i64> {
     let [file, bytes, length, offset, ..] = asked.arguments;
+    if name == "writev" {
+        return write_half_of_pieces(descriptor(file), bytes, length);
+    }
     let half = usize::try_from(length / 2).expect("fits");
     let (file, bytes) = (descriptor(file), bytes as *const libc::c_void);
     // SAFETY: the file and the bytes are this process's own, and the thread waits.
@@ -213,4 +216,24 @@ fn write_half(name: &str, asked: &Asked) -> Option<i64> {
         _ => return None,
     };
     Some(written as i64)
+}
+
+/// The same for bytes in several pieces: `count` of them, listed at `list`.
+fn write_half_of_pieces(file: i32, list: u64, count: u64) -> Option<i64> {
+    let count = usize::try_from(count).expect("fits");
+    // SAFETY: this process's own memory, of a thread that waits for the answer.
+    let pieces = unsafe { std::slice::from_raw_parts(list as *const libc::iovec, count) };
+    let mut left = pieces.iter().map(|piece| piece.iov_len).sum::<usize>() / 2;
+    let halved: Vec<_> = pieces
+        .iter()
+        .map(|piece| {
+            let iov_len = piece.iov_len.min(left);
+            left -= iov_len;
+            libc::iovec { iov_len, ..*piece }
+        })
+        .filter(|piece| piece.iov_len > 0)
+        .collect();
+    let count = i32::try_from(halved.len()).expect("a few");
+    // SAFETY: the file and the bytes are this process's own, and the thread waits.
+    (count > 0).then(|| unsafe { libc::writev(file, halved.as_ptr(), count) } as i64)
 }

@@ -4,6 +4,7 @@
 //! connection and its status; it never records, decodes or waits for anybody downstream.
 
 mod audio;
+mod datagrams;
 mod departure;
 mod error;
 mod look;
@@ -14,6 +15,7 @@ mod recognise;
 mod rtsp;
 mod source;
 
+pub use self::datagrams::any_datagrams;
 pub use self::error::CameraError;
 pub use self::recognise::recognise;
 
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::error::Trouble;
@@ -40,8 +42,10 @@ const HUNG: Duration = Duration::from_secs(3);
 /// What we call ourselves at cameras.
 pub(crate) const USER_AGENT: &str = concat!("hearthwatch/", env!("CARGO_PKG_VERSION"));
 
-/// How often rates are told.
+/// How often rates are told, with the picture that comes then …
 const TELL: Duration = Duration::from_secs(1);
+/// … and after so long without one: a timer of its own would wake somebody up for each camera each second.
+const TELL_ALONE: Duration = Duration::from_millis(1500);
 
 /// How long pictures may come without one to begin with. A new connection makes most cameras send one.
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
@@ -239,17 +243,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         let mut key_deadline = Instant::now() + KEY_FRAME_LIMIT;
         let mut hurry = self.hurry.clone();
         hurry.mark_unchanged();
-        let mut tell = tokio::time::interval(TELL);
-        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = Instant::now();
         loop {
             let next = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Over::Stopped,
                 next = frames.next() => next,
-                () = tokio::time::sleep_until(*newest + patience) => {
-                    return Over::Failed(CameraError::Stalled { after: patience });
-                }
-                _ = tell.tick() => {
+                () = tokio::time::sleep_until((*newest + patience).min(told + TELL_ALONE)) => {
+                    if newest.elapsed() >= patience {
+                        return Over::Failed(CameraError::Stalled { after: patience });
+                    }
+                    told = Instant::now();
                     self.tell_rates(&mut meter);
                     continue;
                 }
@@ -281,6 +285,10 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                     self.celebrate(session);
                 }
                 meter.picture(self.clock.monotonic(), frame.data.len(), frame.is_key.then_some(frame.pts));
+                if *newest >= told + TELL {
+                    told = *newest;
+                    self.tell_rates(&mut meter);
+                }
                 if wait_for_key && !frame.is_key {
                     if self.skipped > 0 {
                         self.skipped = self.skipped.saturating_add(frame.lost);

@@ -18,6 +18,7 @@ use crate::camera::identity::{Evidence, Judge, StreamShape, Verdict, neighbour};
 use crate::camera::onvif;
 use crate::camera::packet::{StreamParameters, Track, VideoCodec};
 use crate::camera::session::audio::Audio;
+use crate::camera::session::datagrams::Datagrams;
 use crate::camera::session::departure::{group_of, leave};
 use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
 use crate::camera::session::look::{self, Challenge, Question};
@@ -137,7 +138,7 @@ impl Rtsp {
     }
 
     /// Sets one track up: the configured way first, over UDP where the camera will not have TCP.
-    async fn set_up(&self, session: &mut Session<Described>, track: usize) -> Result<(), CameraError> {
+    async fn set_up(&self, session: &mut Session<Described>, track: usize) -> Result<Option<Datagrams>, CameraError> {
         if let Some(control) = session.streams()[track].control().cloned() {
             self.same_machine(&control)?;
         }
@@ -147,10 +148,11 @@ impl Rtsp {
             let tcp = retina::client::Transport::Tcp(retina::client::TcpTransportOptions::default());
             match session.setup(track, options(tcp)).await {
                 Err(error) if error.status_code() == Some(461) => {}
-                done => return done.map_err(|error| self.lost(&error)),
+                done => return done.map(|()| None).map_err(|error| self.lost(&error)),
             }
         }
-        session.setup(track, options(udp())).await.map_err(|error| self.lost(&error))
+        let datagrams = Datagrams::begin();
+        session.setup(track, options(udp())).await.map(|()| Some(datagrams)).map_err(|error| self.lost(&error))
     }
 
     /// A stream's URL that names another machine is a trick or a fault; either way not ours to follow. A camera that was
@@ -227,11 +229,11 @@ impl Source for Rtsp {
     async fn play(&mut self) -> Result<Playing, CameraError> {
         let Some(mut session) = self.described.take() else { return Err(CameraError::Ended) };
         let tracks = choose(&session, &self.target)?;
-        self.set_up(&mut session, tracks.video).await?;
+        let mut datagrams = [self.set_up(&mut session, tracks.video).await?, None];
         let mut audio = None;
         if let Some(found) = tracks.audio {
             match self.set_up(&mut session, found.track()).await {
-                Ok(()) => audio = Some(found),
+                Ok(own) => (audio, datagrams[1]) = (Some(found), own),
                 Err(error) => tracing::warn!(camera = %self.target.camera, %error, "the camera's sound is left out"),
             }
         }
@@ -243,7 +245,7 @@ impl Source for Rtsp {
         let demuxed = session.demuxed().map_err(|error| self.lost(&error))?;
         let path = self.path().to_owned();
         let group = Arc::clone(&self.group);
-        Ok(Playing { demuxed, video: tracks.video, audio, parameters: None, path, group })
+        Ok(Playing { demuxed, video: tracks.video, audio, parameters: None, path, group, _datagrams: datagrams })
     }
 }
 
@@ -290,6 +292,8 @@ pub(crate) struct Playing {
     parameters: Option<Arc<StreamParameters>>,
     path: String,
     group: Arc<SessionGroup>,
+    /// Counted as long as it plays.
+    _datagrams: [Option<Datagrams>; 2],
 }
 
 impl Playing {
