@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 /// What may wait for the decoder, by the pictures' own time.
 const MOST_US: i64 = 2_000_000;
+/// When so much waits, the decoder does not keep up.
+const BEHIND_US: i64 = MOST_US / 2;
 /// And in bytes, unless it is a single unit.
 const MOST_BYTES: usize = 4 << 20;
 /// And in number, for streams whose times say nothing.
@@ -55,11 +57,16 @@ impl Backlog {
         self.needs_key = true;
     }
 
-    /// The oldest unit was answered; false if there was none.
-    pub(super) fn answered(&mut self) -> bool {
-        let Some((_, bytes)) = self.waiting.pop_front() else { return false };
+    /// The oldest unit was answered; its time, `None` if there was none.
+    pub(super) fn answered(&mut self) -> Option<i64> {
+        let (at_us, bytes) = self.waiting.pop_front()?;
         self.bytes -= bytes;
-        true
+        Some(at_us)
+    }
+
+    /// Whether so much waits that soon units will have to be skipped.
+    pub(super) fn is_behind(&self) -> bool {
+        self.waiting.front().is_some_and(|(oldest_us, _)| self.newest_us.saturating_sub(*oldest_us) > BEHIND_US)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,9 +90,11 @@ mod tests {
         let mut backlog = Backlog::new();
         assert!(!backlog.takes(0, 10, false), "there is nothing to build on yet");
         assert!(backlog.takes(100_000, 10, true));
+        assert!(!backlog.is_behind());
         assert!(backlog.takes(2_000_000, 10, false));
+        assert!(backlog.is_behind(), "before anything is skipped");
         assert!(!backlog.takes(2_200_000, 10, false), "more than two seconds would wait");
-        assert!(backlog.answered());
+        assert_eq!(backlog.answered(), Some(100_000));
         assert!(!backlog.takes(2_300_000, 10, false), "it builds on one that was skipped");
         assert!(backlog.takes(2_400_000, 10, true));
     }
