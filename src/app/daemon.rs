@@ -17,7 +17,8 @@ use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
 use crate::app::keeper::HouseKeeper;
 use crate::app::{
-    Failure, announce, clock_set, discovery, follow, guessed_time, lan_only, load, pauses, retention, serve, storage, task,
+    Failure, announce, clock_set, discovery, follow, guessed_time, lan_only, load, pauses, retention, serve, storage,
+    task,
 };
 use crate::camera::identity::Pins;
 use crate::config;

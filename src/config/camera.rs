@@ -9,7 +9,9 @@ use toml_edit::Value;
 use crate::config::address::{in_household, is_host_name, literal};
 use crate::config::complaint::quoted;
 use crate::config::section::{Fault, Secrets, Section, flag, number, one_of, text};
-use crate::config::settings::{Camera, CameraUrl, CameraUrlError, Credentials, Decode, Motion, RecordMode, Transport, Zone};
+use crate::config::settings::{
+    Camera, CameraUrl, CameraUrlError, Credentials, Decode, Motion, RecordMode, Transport, Zone,
+};
 use crate::config::shape::{polygon, polygons};
 use crate::units::{CameraId, Secret};
 
@@ -169,8 +171,8 @@ fn secret(text: &str) -> Result<Secret, Fault> {
 fn motion(mut section: Section<'_>) -> Motion {
     let default = Motion::default();
     let enabled = section.value("enabled", flag).unwrap_or(default.enabled);
-    let decode = section
-        .value("decode", |value| one_of(value, &[("all", Decode::All), ("key_frames", Decode::KeyFrames)]));
+    let decode =
+        section.value("decode", |value| one_of(value, &[("all", Decode::All), ("key_frames", Decode::KeyFrames)]));
     let sensitivity = section.value("sensitivity", |value| number(value, 0.0..=1.0, ""));
     let least = section.value("min_seconds", |value| number(value, 0.0..=60.0, " seconds"));
     let pre = section.value("pre_seconds", |value| number(value, 0.0..=60.0, " seconds"));

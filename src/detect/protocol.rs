@@ -198,11 +198,13 @@ impl Message for Request {
                 });
                 out.put_slice(sets);
             }),
-            Self::Unit { pts_us, is_key, damaged, alone, data } => put_message(out, UNIT, UNIT_HEAD + data.len(), |out| {
-                out.put_i64_le(*pts_us);
-                out.put_u8(u8::from(*is_key) | u8::from(*damaged) << 1 | u8::from(*alone) << 2);
-                out.put_slice(data);
-            }),
+            Self::Unit { pts_us, is_key, damaged, alone, data } => {
+                put_message(out, UNIT, UNIT_HEAD + data.len(), |out| {
+                    out.put_i64_le(*pts_us);
+                    out.put_u8(u8::from(*is_key) | u8::from(*damaged) << 1 | u8::from(*alone) << 2);
+                    out.put_slice(data);
+                })
+            }
             Self::Picture { tag, which, max_width } => put_message(out, PICTURE, 15, |out| {
                 out.put_u32_le(*tag);
                 let (is_look, at_us) = match which {

@@ -185,7 +185,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             return;
         }
         let (session, parameters) = (packet.session, packet.parameters.clone());
-        let follows = |(before, known): &(u64, Arc<StreamParameters>)| *before == session && known.video == parameters.video;
+        let follows =
+            |(before, known): &(u64, Arc<StreamParameters>)| *before == session && known.video == parameters.video;
         if !self.fed.as_ref().is_some_and(follows) {
             self.thrift.interrupt();
             self.fed = Some((session, parameters));

@@ -330,7 +330,12 @@ mod tests {
     const STEP_US: i64 = 100_000;
 
     /// Ten pictures a second, each `every`-th a key frame; something stirs in those of which `stirs` says so.
-    fn watch(thrift: &mut Thrift<usize>, units: std::ops::Range<usize>, every: usize, stirs: impl Fn(usize) -> bool) -> Seen {
+    fn watch(
+        thrift: &mut Thrift<usize>,
+        units: std::ops::Range<usize>,
+        every: usize,
+        stirs: impl Fn(usize) -> bool,
+    ) -> Seen {
         let mut seen = Seen::default();
         for n in units {
             let at_us = i64::try_from(n).expect("few") * STEP_US;
