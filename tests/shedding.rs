@@ -178,8 +178,6 @@ fn a_machine_that_is_too_busy_looks_at_key_frames_of_some_in_turns_and_records_e
     let shed = || -> Vec<String> {
         metric(&client, "key_frames_only").into_iter().filter(|(_, is_shed)| *is_shed > 0.0).map(|(id, _)| id).collect()
     };
-    assert_eq!(shed(), Vec::<String>::new(), "all is well");
-
     // For forty pictures a second there is half of the time that they take.
     takes(50);
     let some = within(PATIENCE, "some are shed, and not all", || {

@@ -66,8 +66,9 @@ impl Running {
 
     /// Whether it does not keep up, though it had time to begin. One that hangs is another matter.
     pub(super) fn is_late(&self) -> bool {
-        let is_answering = self.heard.elapsed() < ANSWERING;
-        self.is_ready && is_answering && self.since.elapsed() >= SETTLE && self.process.backlog.is_behind()
+        let now = Instant::now();
+        let is_at_work = self.is_ready && now - self.heard < ANSWERING && now - self.since >= SETTLE;
+        is_at_work && self.process.backlog.is_behind(now)
     }
 
     pub(super) async fn step(running: &mut Option<Self>) -> std::io::Result<Step> {

@@ -176,7 +176,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             }
             return;
         }
-        if self.running.as_ref().is_some_and(Running::is_late) || self.thrift.is_behind() {
+        if self.running.as_ref().is_some_and(Running::is_late) {
             self.counters.late.fetch_add(1, Ordering::Relaxed);
         }
         self.thrift.want(self.counters.key_frames().is_some());
@@ -271,7 +271,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         let Some(running) = &mut self.running else { return false };
         running.owe();
         let size = packet.data.len() + if packet.is_key { video.parameter_sets.len() } else { 0 };
-        if size > MAX_UNIT || !running.process.backlog.takes(at_us, size, packet.is_key) {
+        if size > MAX_UNIT || !running.process.backlog.takes(at_us, size, packet.is_key, Instant::now()) {
             running.process.backlog.interrupt();
             return false;
         }

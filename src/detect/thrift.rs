@@ -18,8 +18,6 @@ const MOST_US: i64 = 12_000_000;
 const MOST_BYTES: usize = 8 << 20;
 /// and be so many units, for streams whose times say nothing.
 const MOST_UNITS: usize = 1_000;
-/// More than this that waits, once what was kept is caught up on, means that the decoder does not keep up.
-const BEHIND_US: i64 = 3_000_000;
 
 /// What has to be known of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +73,6 @@ pub(super) struct Thrift<T> {
     /// The newest look that was learnt.
     learnt_us: Option<i64>,
     glanced_us: Option<i64>,
-    /// Up to here it is catching up.
-    woken_us: Option<i64>,
     passed_over: u64,
     lost: u64,
 }
@@ -101,7 +97,6 @@ impl<T: Clone> Thrift<T> {
             needs_key: false,
             learnt_us: None,
             glanced_us: None,
-            woken_us: None,
             passed_over: 0,
             lost: 0,
         }
@@ -123,9 +118,9 @@ impl<T: Clone> Thrift<T> {
         if let State::Awake(Some(seen)) = self.state
             && self.is_wanted
             && about.is_key
-            && self.due.is_empty()
             && is_calm(seen)
         {
+            // What is still due is decoded before this one is glanced at: whoever is behind comes to rest so, too.
             self.state = State::Dozing(None);
         }
         match self.state {
@@ -187,7 +182,6 @@ impl<T: Clone> Thrift<T> {
         if stirs || !self.is_wanted {
             self.state = State::Awake(stirs.then_some((at_us, at_us)));
             self.needs_key = self.kept.units.is_empty();
-            self.woken_us = self.kept.units.back().map(|(_, about)| about.at_us);
             for (unit, about) in self.kept.take() {
                 self.due_bytes += about.bytes;
                 self.due.push_back(Order::Decode(unit, about));
@@ -210,7 +204,7 @@ impl<T: Clone> Thrift<T> {
             self.let_go_due();
         }
         self.unjudged();
-        (self.learnt_us, self.glanced_us, self.woken_us) = (None, None, None);
+        (self.learnt_us, self.glanced_us) = (None, None);
     }
 
     /// How many pictures were not decoded since this was last asked, because nothing stirred.
@@ -221,13 +215,6 @@ impl<T: Clone> Thrift<T> {
     /// How many were let go since this was last asked though nobody knows what was in them.
     pub(super) fn lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
-    }
-
-    /// Whether the decoder does not keep up with what is given to it.
-    pub(super) fn is_behind(&self) -> bool {
-        let (Some(first), Some(last)) = (self.due.front(), self.due.back()) else { return false };
-        let (first_us, last_us) = (first.about().at_us, last.about().at_us);
-        last_us.saturating_sub(first_us) > BEHIND_US && self.woken_us.is_none_or(|woken_us| first_us > woken_us)
     }
 
     fn decode(&mut self, unit: T, about: About) {
@@ -391,6 +378,24 @@ mod tests {
         // Something stirred from 85 to 129: calm three seconds later, which the next key frame finds.
         assert_eq!(seen.decoded, (0..40).chain(80..160).collect::<Vec<_>>());
         assert!(seen.learnt.is_sorted_by(|a, b| a < b), "{:?}", seen.learnt);
+        assert_eq!(thrift.lost(), 0);
+    }
+
+    #[test]
+    fn whoever_is_behind_comes_to_rest_at_a_key_frame_too_and_nothing_is_left_out() {
+        let mut thrift = thrifty();
+        let mut seen = watch(&mut thrift, 0..39, 20, |_| false);
+        // The decoder is busy elsewhere.
+        for n in 39..70 {
+            let at_us = i64::try_from(n).expect("few") * STEP_US;
+            thrift.take(n, About { at_us, bytes: 1_000, is_key: n % 20 == 0 });
+        }
+        while let Some(order) = thrift.next() {
+            answer(&mut thrift, order, &mut seen, |_| false);
+        }
+        assert_eq!((seen.decoded, seen.glanced), ((0..40).collect(), vec![40]));
+        let seen = watch(&mut thrift, 70..85, 20, |n| n == 80);
+        assert_eq!((seen.decoded, seen.glanced), ((40..85).collect(), vec![80]));
         assert_eq!(thrift.lost(), 0);
     }
 

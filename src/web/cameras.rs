@@ -166,7 +166,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
         "last_frame_age_s": age,
         "recording": entry.record != "off" && status.link == Link::Streaming,
         "motion": entry.detects_motion,
-        "decode": entry.detection.key_frames().map_or("all", KeyFrames::name),
+        "decode": entry.detects_motion.then(|| entry.detection.key_frames().map_or("all", KeyFrames::name)),
         "moving": entry.counters.is_moving.load(Ordering::Relaxed),
     })
 }
