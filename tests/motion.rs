@@ -354,6 +354,8 @@ async fn detect_after(
     let (feed, fed) = mpsc::channel(1);
     let (ask, asked) = mpsc::channel(1);
     let (keep, mut kept) = mpsc::channel(8);
+    // While it catches up it is given no more than it is asked for: each answer takes it a step further.
+    let each = if motion.decode == Decode::KeyFrames { 1 } else { 5 };
     let mut events = Vec::new();
     let task = Task {
         camera: "porch".parse().expect("an id"),
@@ -380,7 +382,7 @@ async fn detect_after(
         let mut newest = None;
         for (n, packet) in packets.into_iter().enumerate() {
             feed.send(packet).await.expect("it listens");
-            if n % 5 == 4 {
+            if n % each == each - 1 {
                 // The decoder answers in order: once the picture is here, nothing waits any more.
                 let (answer, answered) = oneshot::channel();
                 ask.send(answer).await.expect("it listens");
