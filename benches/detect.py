@@ -17,6 +17,8 @@ import time
 from machine import Recorder, cameras, children, clip, cpu_seconds, pss_mib, running, scratch
 
 WARM_UP_S = 12
+# Until it is known what is usual, and that nothing moves, all pictures are decoded.
+CALM_S = 12
 DEBIANS = pathlib.Path("/etc/motion/motion.conf")
 OURS = {"record and detect": "continuous", "detect": "off"}
 PEERS = ("motion as Debian ships it", "motion at the camera's rate", "ffmpeg -threads 1 decoding")
@@ -68,20 +70,20 @@ def peers(folder, url, size, fps, with_motion):
     yield floor, lambda at: decoding(at, url)
 
 
-def once(given, camera, size, fps, with_motion=True):
-    """CPU seconds a minute of each, and the memory of ours."""
+def once(given, camera, size, fps, with_motion=True, lines="", calm_s=0):
+    """CPU seconds a minute of each, and the memory of ours, which has these lines of configuration too."""
     with scratch() as folder, cameras(given.binary, 1, camera) as started, contextlib.ExitStack() as stack:
         url, programs, logs = started[0][1], {}, {}
         for n, (name, record) in enumerate(OURS.items()):
             at = folder / f"ours-{n}"
             at.mkdir()
-            ours = Recorder(given.binary, at, [url], f'record = "{record}"\n')
+            ours = Recorder(given.binary, at, [url], f'record = "{record}"\n{lines}')
             programs[name], logs[name] = stack.enter_context(ours.running()), at / "hearthwatch.log"
         for n, (name, start) in enumerate(peers(folder, url, size, fps, with_motion)):
             at = folder / f"peer-{n}"
             at.mkdir()
             programs[name], logs[name] = stack.enter_context(start(at)), at / "log"
-        time.sleep(WARM_UP_S)
+        time.sleep(WARM_UP_S + calm_s)
         before, began = {name: cpu_seconds(each.pid) for name, each in programs.items()}, time.monotonic()
         time.sleep(given.seconds)
         after, lasted = {name: cpu_seconds(each.pid) for name, each in programs.items()}, time.monotonic() - began
@@ -123,3 +125,14 @@ def bench_large(given):
         rounds = [once(given, ["--file", str(film)], "1920x1080", 15, with_motion=False) for _ in range(given.rounds)]
     floor = PEERS[2]
     return table("1080p15 at 4 Mbit/s without a small stream", rounds, [floor], {("record and detect", floor): "≤ 1.1"})
+
+
+def bench_keys(given):
+    """Nothing moves in it: as soon as something does, all pictures are decoded. What that misses, `hearthwatch motion --key-frames` says."""
+    with scratch() as folder:
+        film = clip(folder, "1920x1080", 15, 4000, picture="smptehdbars")
+        camera, lines = ["--file", str(film)], 'motion.decode = "key_frames"\n'
+        rounds = [once(given, camera, "1920x1080", 15, False, lines, CALM_S) for _ in range(given.rounds)]
+    floor = PEERS[2]
+    title = "1080p15 at 4 Mbit/s without a small stream, key frames alone while nothing moves"
+    return table(title, rounds, [floor], {(ours, floor): "≤ 0.2" for ours in OURS})

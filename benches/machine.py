@@ -80,12 +80,12 @@ def free_port():
         return free.getsockname()[1]
 
 
-def clip(folder, size, fps, kbit_s, seconds=20):
+def clip(folder, size, fps, kbit_s, seconds=20, picture="testsrc2"):
     """A film as cameras send it: no B-frames, a key frame every two seconds, at a constant rate."""
-    path = folder / f"{size}-{fps}-{kbit_s}.mp4"
+    path = folder / f"{picture}-{size}-{fps}-{kbit_s}.mp4"
     rate = f"{kbit_s}k"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds},noise=alls=12:allf=t", "-pix_fmt", "yuv420p"]
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"{picture}=s={size}:r={fps}:d={seconds},noise=alls=12:allf=t", "-pix_fmt", "yuv420p"]
         + ["-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-refs", "1", "-g", str(2 * fps), "-keyint_min", str(2 * fps)]
         + ["-sc_threshold", "0", "-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-x264-params", "nal-hrd=cbr:force-cfr=1", str(path)],
         check=True,

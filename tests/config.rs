@@ -131,6 +131,7 @@ fn every_key_of_the_contract_stands_in_the_example() {
         "audio",
         "outside_lan",
         "enabled",
+        "decode",
         "sensitivity",
         "pre_seconds",
         "post_seconds",
@@ -395,6 +396,10 @@ fn the_words_of_a_camera_are_listed_when_one_is_wrong() {
 #[test]
 fn masks_and_zones_are_polygons_within_the_picture() {
     for (line, said) in [
+        (
+            "motion.decode = \"keys\"",
+            "3:17: cameras.porch.motion.decode: this must be one of \"all\", \"key_frames\"; \"keys\" is none of them",
+        ),
         (
             "motion.sensitivity = 1.5",
             "3:22: cameras.porch.motion.sensitivity: this must be a number from 0 to 1; 1.5 is not",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hearthwatch::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
-use hearthwatch::config::settings::{Motion, Polygon, Zone};
+use hearthwatch::config::settings::{Decode, Motion, Polygon, Zone};
 use hearthwatch::detect::counters::Counters;
 use hearthwatch::detect::event::MotionEvent;
 use hearthwatch::detect::model::{Model, Seen};
@@ -161,11 +161,19 @@ fn the_same_grids_give_the_same_answer() {
 
 /// A box that crosses still colour bars from 8 s to 13 s of 20 s, at 10 pictures a second; `None` without ffmpeg.
 fn crossing_box(folder: &Path, arguments: &[&str], name: &str) -> Option<PathBuf> {
+    crossing_box_at(8, folder, arguments, name)
+}
+
+/// The same from that second on, within twelve seconds more.
+fn crossing_box_at(from_s: u32, folder: &Path, arguments: &[&str], name: &str) -> Option<PathBuf> {
     let path = folder.join(name);
+    let (until_s, length_s) = (from_s + 5, from_s + 12);
+    let crosses =
+        format!("[0][1]overlay=x='if(between(t,{from_s},{until_s}),(t-{from_s})*138-50,-100)':y=200,format=yuv420p");
     let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "smptebars=s=640x360:r=10:d=20"])
-        .args(["-f", "lavfi", "-i", "color=c=0x402010:s=50x110:r=10:d=20", "-filter_complex"])
-        .arg("[0][1]overlay=x='if(between(t,8,13),(t-8)*138-50,-100)':y=200,format=yuv420p")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", &format!("smptebars=s=640x360:r=10:d={length_s}")])
+        .args(["-f", "lavfi", "-i", &format!("color=c=0x402010:s=50x110:r=10:d={length_s}"), "-filter_complex"])
+        .arg(crosses)
         .args(arguments)
         .arg(&path)
         .status();
@@ -346,6 +354,8 @@ async fn detect_after(
     let (feed, fed) = mpsc::channel(1);
     let (ask, asked) = mpsc::channel(1);
     let (keep, mut kept) = mpsc::channel(8);
+    // While it catches up it is given no more than it is asked for: each answer takes it a step further.
+    let each = if motion.decode == Decode::KeyFrames { 1 } else { 5 };
     let mut events = Vec::new();
     let task = Task {
         camera: "porch".parse().expect("an id"),
@@ -372,7 +382,7 @@ async fn detect_after(
         let mut newest = None;
         for (n, packet) in packets.into_iter().enumerate() {
             feed.send(packet).await.expect("it listens");
-            if n % 5 == 4 {
+            if n % each == each - 1 {
                 // The decoder answers in order: once the picture is here, nothing waits any more.
                 let (answer, answered) = oneshot::channel();
                 ask.send(answer).await.expect("it listens");
@@ -425,6 +435,38 @@ async fn a_moving_box_becomes_one_event_through_a_real_decoder_process() {
     assert!(counters.decoded.load(Ordering::Relaxed) >= 198);
     assert_eq!((counters.skipped.load(Ordering::Relaxed), counters.trouble()), (0, None));
     assert!(newest.expect("a snapshot").ends_with(&[0xff, 0xd9]));
+}
+
+/// The box crosses from 8 s to 13 s; the key frame that shows it first is that of 10 s.
+#[tokio::test]
+async fn with_key_frames_alone_while_nothing_stirs_the_box_is_found_from_where_it_came() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = crossing_box(folder.path(), &X264, "box.h264") else { return };
+    let packets = packets(&path, VideoCodec::H264);
+    let (.., kept) = detect_after(None, this_program(), packets[..60].to_vec(), Motion::default()).await;
+    let thrifty = Motion { decode: Decode::KeyFrames, ..Motion::default() };
+    let (events, counters, ..) = detect_after(kept, this_program(), packets[20..].to_vec(), thrifty).await;
+    assert_one_event(&events);
+    let passed_over = counters.passed_over.load(Ordering::Relaxed);
+    assert!(passed_over >= 19, "{passed_over} passed over");
+    assert_eq!((counters.skipped.load(Ordering::Relaxed), counters.damaged.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_is_looked_through_with_key_frames_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let thrifty = Motion { decode: Decode::KeyFrames, ..Motion::default() };
+    let mjpeg = ["-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p"];
+    // A decoder holds pictures back where some are coded out of order; not that of a key frame by itself.
+    let b_frames = ["-c:v", "libx264", "-x264-params", "keyint=10:min-keyint=10:scenecut=0:bframes=2:b-adapt=0"];
+    for (arguments, name) in [(&X264[..], "box.mp4"), (&mjpeg, "box.mkv"), (&b_frames, "b.mp4")] {
+        let Some(path) = crossing_box_at(16, folder.path(), arguments, name) else { return };
+        let report = file::motion(job(&path, &thrifty)).await.expect("a report");
+        let [interval] = report.intervals[..] else { panic!("{name}: {:?}", report.intervals) };
+        assert!((15.9..16.8).contains(&interval.start_s) && (20.0..21.6).contains(&interval.end_s), "{interval:?}");
+        assert_eq!(report.frames_total, 280, "{name}");
+        assert!(report.frames_decoded < 270, "{name}: {} were decoded", report.frames_decoded);
+    }
 }
 
 #[tokio::test]

@@ -24,8 +24,9 @@ fuzz_target!(|input: &[u8]| {
     Request::Parameters { codec, sets: Bytes::copy_from_slice(first) }.put(&mut requests);
     for (at, unit) in (0_i64..).zip(&units) {
         let (is_key, damaged) = (sps::check(codec, unit).is_ok(), unit.len() % 7 == 0);
+        let alone = is_key && unit.len() % 3 == 0;
         let data = Bytes::copy_from_slice(unit);
-        Request::Unit { pts_us: at * 200_000, is_key, damaged, data }.put(&mut requests);
+        Request::Unit { pts_us: at * 200_000, is_key, damaged, alone, data }.put(&mut requests);
     }
     let which = Which::Look(200_000);
     Request::Picture { tag: 1, which, max_width: 160 }.put(&mut requests);

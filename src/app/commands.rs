@@ -128,10 +128,13 @@ fn found_as_json(found: &Found) -> String {
 }
 
 fn motion(options: &cli::Motion) -> Result<(), Failure> {
-    let settings = match (&options.config, &options.camera) {
+    let mut settings = match (&options.config, &options.camera) {
         (Some(file), Some(camera)) => camera_motion(file, camera)?,
         _ => config::settings::Motion::default(),
     };
+    if options.key_frames {
+        settings.decode = config::settings::Decode::KeyFrames;
+    }
     let exe = std::env::current_exe().context("this program's own file cannot be found")?;
     let job =
         detect::file::Job { path: &options.file, settings: &settings, exe: &exe, explain: options.explain.clone() };

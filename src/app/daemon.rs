@@ -17,7 +17,8 @@ use crate::app::identities::{self, Identities};
 use crate::app::index_feed::{self, Feed};
 use crate::app::keeper::HouseKeeper;
 use crate::app::{
-    Failure, announce, clock_set, discovery, follow, guessed_time, lan_only, pauses, retention, serve, storage, task,
+    Failure, announce, clock_set, discovery, follow, guessed_time, lan_only, load, pauses, retention, serve, storage,
+    task,
 };
 use crate::camera::identity::Pins;
 use crate::config;
@@ -143,6 +144,7 @@ where
     let web_stop = CancellationToken::new();
     tasks.spawn(serve::run(site.clone(), listener, authority, web_stop.clone()));
     tasks.spawn(retention::run(site.clone(), ending.clone()));
+    tasks.spawn(load::run(site.clone(), ending.clone()));
     tasks.spawn(identities::save(to_save, site.writer.clone(), web_stop.clone()));
     let (config, among) = (options.config.clone(), options.among.clone());
     tasks.spawn(discovery::run(config.clone(), among, identities.clone(), site.clone(), ending.clone()));

@@ -23,6 +23,7 @@ mod keeper;
 mod lan_only;
 mod lifecycle;
 mod limits;
+mod load;
 mod manual;
 mod owner;
 mod pauses;

@@ -9,15 +9,18 @@ use toml_edit::Value;
 use crate::config::address::{in_household, is_host_name, literal};
 use crate::config::complaint::quoted;
 use crate::config::section::{Fault, Secrets, Section, flag, number, one_of, text};
-use crate::config::settings::{Camera, CameraUrl, CameraUrlError, Credentials, Motion, RecordMode, Transport, Zone};
+use crate::config::settings::{
+    Camera, CameraUrl, CameraUrlError, Credentials, Decode, Motion, RecordMode, Transport, Zone,
+};
 use crate::config::shape::{polygon, polygons};
 use crate::units::{CameraId, Secret};
 
 const MOST_ZONES: usize = Motion::MOST_ZONES;
 const LONGEST_NAME: usize = 64;
 const LONGEST_SECRET: usize = 256;
-const MOTION_KEYS: [(&str, &str); 9] = [
+const MOTION_KEYS: [(&str, &str); 10] = [
     ("enabled", ".motion"),
+    ("decode", ".motion"),
     ("sensitivity", ".motion"),
     ("min_seconds", ".motion"),
     ("pre_seconds", ".motion"),
@@ -168,6 +171,8 @@ fn secret(text: &str) -> Result<Secret, Fault> {
 fn motion(mut section: Section<'_>) -> Motion {
     let default = Motion::default();
     let enabled = section.value("enabled", flag).unwrap_or(default.enabled);
+    let decode =
+        section.value("decode", |value| one_of(value, &[("all", Decode::All), ("key_frames", Decode::KeyFrames)]));
     let sensitivity = section.value("sensitivity", |value| number(value, 0.0..=1.0, ""));
     let least = section.value("min_seconds", |value| number(value, 0.0..=60.0, " seconds"));
     let pre = section.value("pre_seconds", |value| number(value, 0.0..=60.0, " seconds"));
@@ -178,6 +183,7 @@ fn motion(mut section: Section<'_>) -> Motion {
     #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1")]
     Motion {
         enabled,
+        decode: decode.unwrap_or(default.decode),
         sensitivity: sensitivity.map_or(default.sensitivity, |number| number as f32),
         least: least.map_or(default.least, Duration::from_secs_f64),
         pre: pre.map_or(default.pre, Duration::from_secs_f64),

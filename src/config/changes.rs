@@ -147,6 +147,7 @@ mod tests {
             ("detect_url = \"rtsp://10.0.0.2/sub\"", &[Part::SubStream, Part::Detection]),
             ("record = \"motion\"", &[Part::Recording]),
             ("motion.sensitivity = 0.7", &[Part::Detection]),
+            ("motion.decode = \"key_frames\"", &[Part::Detection]),
             ("record = \"continuous\"", &[]),
         ] {
             assert_eq!(of_porch(more), parts.iter().copied().collect(), "{more}");

@@ -245,6 +245,8 @@ impl RecordMode {
 pub struct Motion {
     /// Whether motion is looked for.
     pub enabled: bool,
+    /// What is decoded to look for it.
+    pub decode: Decode,
     /// 0 (hardly ever) to 1 (at everything).
     pub sensitivity: f32,
     /// What moves for a shorter time is no event.
@@ -270,6 +272,7 @@ impl Default for Motion {
     fn default() -> Self {
         Self {
             enabled: true,
+            decode: Decode::All,
             sensitivity: 0.5,
             least: Duration::ZERO,
             pre: Duration::from_secs(5),
@@ -278,6 +281,15 @@ impl Default for Motion {
             zones: BTreeMap::new(),
         }
     }
+}
+
+/// Which pictures are decoded to look for motion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decode {
+    /// All of them, as long as this machine keeps up.
+    All,
+    /// Key frames alone, and all of them only from the key frame before something stirs on.
+    KeyFrames,
 }
 
 /// At least three corners `[x, y]`, each 0 to 1 of the picture's width and height.

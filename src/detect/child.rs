@@ -130,19 +130,28 @@ impl Child {
             Request::Parameters { codec, .. } => {
                 *self = Self { decoder: Some(Decoder::new(codec)?), ..Self::default() };
             }
-            Request::Unit { pts_us, is_key, damaged, data } => {
+            Request::Unit { pts_us, is_key, damaged, alone, data } => {
                 let mut pictures = 0_u8;
                 if let Some(decoder) = &mut self.decoder {
-                    decoder.send(&mut Packet::copy(&data), Unit { pts_us, is_key, damaged })?;
+                    let unit = Unit { pts_us, is_key, damaged };
+                    if alone {
+                        decoder.send_alone(&mut Packet::copy(&data), unit)?;
+                        self.pace = Pace::default();
+                    } else {
+                        decoder.send(&mut Packet::copy(&data), unit)?;
+                    }
                     while let Some(picture) = decoder.receive()? {
                         let picture = Rc::new(picture);
                         pictures = pictures.saturating_add(1);
-                        if self.pace.takes(picture.pts_us) {
+                        if alone || self.pace.takes(picture.pts_us) {
                             look(&mut self.looks, &picture, out);
                         }
                         if !picture.corrupt || self.newest.is_none() {
                             self.newest = Some(picture);
                         }
+                    }
+                    if alone {
+                        decoder.flush();
                     }
                 }
                 Reply::Done { pictures }.put(out);

@@ -1,7 +1,7 @@
 //! What one camera's detection counts, and what it has to say besides its events.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::detect::sandbox::Level;
@@ -15,13 +15,40 @@ pub struct Counters {
     pub decoded: AtomicU64,
     /// Pictures not decoded because the decoder was behind, was not running, or had nothing to build on.
     pub skipped: AtomicU64,
+    /// Pictures not decoded because the key frames around them show that nothing moves.
+    pub passed_over: AtomicU64,
     /// Looks that were damaged and so not judged.
     pub damaged: AtomicU64,
     /// Decoder processes that had to be started again after a failure.
     pub restarts: AtomicU64,
+    /// How often a picture came while the decoder had not dealt with those of more than a second; read and set back by whoever
+    /// divides this machine's time among the cameras.
+    pub late: AtomicU64,
+    /// Set by the same: key frames are to be enough for this camera while nothing moves.
+    pub is_shed: AtomicBool,
+    chooses_key_frames: AtomicBool,
     trouble: Mutex<Option<String>>,
     confined: Mutex<Option<Level>>,
     dismissed: Mutex<VecDeque<Dismissed>>,
+}
+
+/// Why only key frames are decoded while nothing moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFrames {
+    /// The camera's settings say so.
+    Chosen,
+    /// This machine has no time for more.
+    Overload,
+}
+
+impl KeyFrames {
+    /// As programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chosen => "key_frames",
+            Self::Overload => "overload",
+        }
+    }
 }
 
 /// Something that was seen and not taken for motion.
@@ -52,6 +79,17 @@ impl Counters {
     /// Why nothing is looked at, in words for the household; `None` while all is well.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why only key frames are decoded while nothing moves; `None` if all pictures are.
+    pub fn key_frames(&self) -> Option<KeyFrames> {
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let chosen = is_set(&self.chooses_key_frames).then_some(KeyFrames::Chosen);
+        chosen.or(is_set(&self.is_shed).then_some(KeyFrames::Overload))
+    }
+
+    pub(super) fn choose_key_frames(&self) {
+        self.chooses_key_frames.store(true, Ordering::Relaxed);
     }
 
     /// The newest that was seen and not taken for motion, newest last.

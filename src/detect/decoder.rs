@@ -157,6 +157,23 @@ impl Decoder {
         Ok(())
     }
 
+    /// Hands a key frame in whose picture is to come out at once, whatever else the stream might hold back. Once it was received,
+    /// [`Self::flush`] must be called.
+    pub(crate) fn send_alone(&mut self, packet: &mut Packet, unit: Unit) -> Result<(), DecoderError> {
+        self.flush();
+        self.send(packet, unit)?;
+        // It fails where there is nothing to bring to an end, which changes nothing.
+        let _ = self.inner.send_eof();
+        Ok(())
+    }
+
+    /// Forgets all pictures: the next unit must be a key frame.
+    pub(crate) fn flush(&mut self) {
+        self.inner.flush();
+        self.pending.clear();
+        self.broken = true;
+    }
+
     /// The next picture in order of presentation, if one is ready.
     pub(crate) fn receive(&mut self) -> Result<Option<Picture>, DecoderError> {
         if let Err(error) = self.inner.receive_frame(&mut self.frame) {

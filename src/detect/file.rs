@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::settings::Motion;
+use crate::config::settings::{Decode, Motion};
 use crate::detect::decoder::DecoderError;
 use crate::detect::demux::Demuxer;
 use crate::detect::explain::Explanation;
 use crate::detect::foreign;
 use crate::detect::grid::Shape;
-use crate::detect::looking::{Answer, Coding, Feed, FeedError, Looked, Sight};
+use crate::detect::looking::{Answer, Coding, Feed, FeedError, Looked, Sight, Unit};
 use crate::detect::model::HeldBack;
 use crate::detect::protocol::ProtocolError;
+use crate::detect::thrift::{About, Order, Thrift, Use};
 use crate::detect::trigger::Update;
 
 /// Why a file could not be looked through.
@@ -132,7 +133,21 @@ pub async fn motion(job: Job<'_>) -> Result<Report, FileError> {
     let coding = Arc::new(Coding { codec: demuxer.codec, sets: demuxer.sets.clone() });
     while let Some(unit) = demuxer.next() {
         looking.report.frames_total += 1;
-        looking.take(feed.give(&coding, unit).await.map_err(broken)?)?;
+        if unit.is_key && !looking.thrift.is_idle() {
+            // Whether it is enough by itself depends on all that was seen before it.
+            looking.take(feed.rest().await.map_err(broken)?)?;
+        }
+        let about = About { at_us: unit.at_us, bytes: unit.data.len(), is_key: unit.is_key };
+        looking.thrift.take(unit, about);
+        while let Some(order) = looking.thrift.next() {
+            match order {
+                Order::Decode(unit, _) => looking.take(feed.give(&coding, unit).await.map_err(broken)?)?,
+                Order::Glance(unit, _) => {
+                    looking.take(feed.give_alone(&coding, unit).await.map_err(broken)?)?;
+                    looking.thrift.unjudged();
+                }
+            }
+        }
     }
     looking.take(feed.rest().await.map_err(broken)?)?;
     feed.finish().await?;
@@ -144,6 +159,7 @@ pub async fn motion(job: Job<'_>) -> Result<Report, FileError> {
 
 struct Looking {
     sight: Sight,
+    thrift: Thrift<Unit>,
     report: Report,
     explanation: Option<Explanation>,
 }
@@ -151,7 +167,10 @@ struct Looking {
 impl Looking {
     fn new(job: &Job<'_>) -> Result<Self, FileError> {
         let explanation = job.explain.clone().map(Explanation::begin).transpose()?;
+        let mut thrift = Thrift::new();
+        thrift.want(job.settings.decode == Decode::KeyFrames);
         Ok(Self {
+            thrift,
             sight: Sight::new(job.settings.clone()),
             report: Report {
                 file: job.path.display().to_string(),
@@ -173,7 +192,17 @@ impl Looking {
             match answer {
                 Answer::Decoded(pictures) => self.report.frames_decoded += u64::from(pictures),
                 Answer::Damaged => self.sight.hold(),
-                Answer::Look { at_us, shape, cells } => self.look(shape, &cells, at_us)?,
+                Answer::Look { at_us, shape, cells } => match self.thrift.use_of(at_us) {
+                    Use::Look => self.look(shape, &cells, at_us)?,
+                    Use::Glance => {
+                        let stirs = self.sight.glance(shape, &cells);
+                        self.thrift.judged(at_us, stirs);
+                        if !stirs {
+                            self.look(shape, &cells, at_us)?;
+                        }
+                    }
+                    Use::Nothing => {}
+                },
             }
         }
         Ok(())
@@ -182,6 +211,7 @@ impl Looking {
     fn look(&mut self, shape: Shape, cells: &[u16], at_us: i64) -> Result<(), FileError> {
         (self.report.width, self.report.height) = (shape.width, shape.height);
         let Looked { ended, seen, update } = self.sight.look(shape, cells, at_us);
+        self.thrift.looked(at_us, seen.stirs);
         self.note(ended.as_ref());
         if let Some(explanation) = &mut self.explanation {
             explanation.look(shape, cells, self.sight.foreground(), &seen, update.as_ref())?;

@@ -98,15 +98,14 @@ impl Feed {
     /// Hands a picture over, once there is room for it, and returns what came of those before. One that is too large is left
     /// out. Not to be called again once it was cancelled or failed.
     pub(super) async fn give(&mut self, coding: &Arc<Coding>, unit: Unit) -> Result<Vec<Answer>, FeedError> {
-        if self.coding.as_ref() != Some(coding) {
-            self.begin(coding)?;
-        }
-        if unit.data.len() <= MAX_UNIT {
-            let Unit { at_us: pts_us, is_key, damaged, data } = unit;
-            self.process.ask(&Request::Unit { pts_us, is_key, damaged, data });
-            self.waiting += 1;
-        }
+        self.ask(coding, unit, false)?;
         self.until_only(MOST_WAITING - 1).await
+    }
+
+    /// Has a key frame decoded by itself, and returns what came of it and of all before. The next unit must be a key frame.
+    pub(super) async fn give_alone(&mut self, coding: &Arc<Coding>, unit: Unit) -> Result<Vec<Answer>, FeedError> {
+        self.ask(coding, unit, true)?;
+        self.until_only(0).await
     }
 
     /// What comes of the last ones.
@@ -117,6 +116,18 @@ impl Feed {
     /// Lets the process end, and waits for that.
     pub(super) async fn finish(self) -> io::Result<()> {
         self.process.finish().await
+    }
+
+    fn ask(&mut self, coding: &Arc<Coding>, unit: Unit, alone: bool) -> Result<(), FeedError> {
+        if self.coding.as_ref() != Some(coding) {
+            self.begin(coding)?;
+        }
+        if unit.data.len() <= MAX_UNIT {
+            let Unit { at_us: pts_us, is_key, damaged, data } = unit;
+            self.process.ask(&Request::Unit { pts_us, is_key, damaged, alone, data });
+            self.waiting += 1;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, coding: &Arc<Coding>) -> Result<(), FeedError> {
@@ -212,6 +223,12 @@ impl Sight {
             events.to_be_bytes()
         });
         Looked { ended, seen, update }
+    }
+
+    /// Whether anything in a look may be a thing, or cannot be judged yet; nothing is learnt from it.
+    pub(super) fn glance(&mut self, shape: Shape, cells: &[u16]) -> bool {
+        let model = self.model.as_mut().filter(|(known, _)| *known == shape);
+        model.is_none_or(|(_, model)| model.glance(cells))
     }
 
     /// Of each cell of the newest look: 1 if it differed from what is usual there.

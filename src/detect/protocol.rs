@@ -9,7 +9,7 @@ use crate::camera::packet::VideoCodec;
 use crate::detect::grid::Shape;
 use crate::detect::sandbox::Level;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const HEADER: usize = 8;
 
 /// The largest access unit that is decoded, in bytes.
@@ -61,6 +61,8 @@ pub enum Request {
         is_key: bool,
         /// Whether parts are known to be lost.
         damaged: bool,
+        /// A key frame to be decoded by itself and looked at in any case; what comes after it must not build on it.
+        alone: bool,
         /// Annex B, on key frames with the parameter sets first; or one JPEG.
         data: Bytes,
     },
@@ -196,11 +198,13 @@ impl Message for Request {
                 });
                 out.put_slice(sets);
             }),
-            Self::Unit { pts_us, is_key, damaged, data } => put_message(out, UNIT, UNIT_HEAD + data.len(), |out| {
-                out.put_i64_le(*pts_us);
-                out.put_u8(u8::from(*is_key) | u8::from(*damaged) << 1);
-                out.put_slice(data);
-            }),
+            Self::Unit { pts_us, is_key, damaged, alone, data } => {
+                put_message(out, UNIT, UNIT_HEAD + data.len(), |out| {
+                    out.put_i64_le(*pts_us);
+                    out.put_u8(u8::from(*is_key) | u8::from(*damaged) << 1 | u8::from(*alone) << 2);
+                    out.put_slice(data);
+                })
+            }
             Self::Picture { tag, which, max_width } => put_message(out, PICTURE, 15, |out| {
                 out.put_u32_le(*tag);
                 let (is_look, at_us) = match which {
@@ -241,10 +245,11 @@ impl Message for Request {
             }
             UNIT if body.len() > UNIT_HEAD => {
                 let (pts_us, flags) = (body.get_i64_le(), body.get_u8());
-                if flags > 3 {
+                if flags > 7 {
                     return Err(bad);
                 }
-                Ok(Self::Unit { pts_us, is_key: flags & 1 != 0, damaged: flags & 2 != 0, data: body })
+                let [is_key, damaged, alone] = [1, 2, 4].map(|flag| flags & flag != 0);
+                Ok(Self::Unit { pts_us, is_key, damaged, alone, data: body })
             }
             PICTURE if body.len() == 15 => {
                 let (tag, is_look, at_us, max_width) =
@@ -374,7 +379,10 @@ mod tests {
     fn a_message_arrives_as_it_was_sent() {
         let shape = Shape::of(64, 64).expect("large enough");
         there_and_back(&Request::Parameters { codec: VideoCodec::H265, sets: Bytes::from_static(b"sets") });
-        there_and_back(&Request::Unit { pts_us: -7, is_key: true, damaged: true, data: Bytes::from_static(b"x") });
+        for alone in [false, true] {
+            let data = Bytes::from_static(b"x");
+            there_and_back(&Request::Unit { pts_us: -7, is_key: true, damaged: true, alone, data });
+        }
         there_and_back(&Request::Picture { tag: 3, which: Which::Look(9), max_width: 640 });
         there_and_back(&Request::Film(-9));
         there_and_back(&Request::EndFilm { tag: 4 });

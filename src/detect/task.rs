@@ -3,7 +3,6 @@
 //! Never makes anybody wait: packets are taken as they come, and what the decoder cannot keep up with is skipped and
 //! counted. Ends when the packets end or `stop` is cancelled, with any open event ended.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,16 +13,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::camera::packet::{Packet, Track, VideoCodec, VideoParameters};
-use crate::config::settings::Motion;
+use crate::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
+use crate::config::settings::{Decode, Motion};
 use crate::detect::counters::Counters;
 use crate::detect::event::MotionEvent;
+use crate::detect::grid::Shape;
 use crate::detect::held::Held;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
+use crate::detect::running::{Asked, Running};
+use crate::detect::thrift::{About, Order, Thrift, Use};
 use crate::detect::watcher::Watcher;
 use crate::detect::{annex_b, preview, sps};
-use crate::units::{CameraId, EventId, UtcMicros};
+use crate::units::{CameraId, UtcMicros};
 
 /// Everything that one camera's detection is given.
 #[derive(Debug)]
@@ -50,9 +52,7 @@ pub struct Task {
     pub counters: Arc<Counters>,
 }
 
-/// From a decoder's start to its first word: mostly the loading of libav from a card that may be slow.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-/// After that, the decoder is killed when it owes an answer for so long. Most answers take a hundredth of a second, and the
+/// Once it has said its first word, the decoder is killed when it owes an answer for so long. Most answers take a hundredth of a second, and the
 /// largest key frame on a small machine less than one. With no pause after a first failure and a key frame every two seconds, as cameras
 /// send them, detection is back within five seconds of whatever stopped it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
@@ -80,6 +80,9 @@ const MOST_LOOKS: u32 = 8;
 /// blocking pool): the kernel kills a decoder process when the thread that started it ends. `random` brings event ids; `out` must not block.
 pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl FnMut(MotionEvent) + Send) {
     let Task { camera, settings, exe, mut packets, stop, mut snapshots, before, keep, previews, counters } = task;
+    if settings.decode == Decode::KeyFrames {
+        counters.choose_key_frames();
+    }
     let mut feeder = Feeder {
         watcher: Watcher::new(camera, settings.clone(), before, random, out),
         enabled: settings.enabled,
@@ -92,6 +95,8 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
         not_before: Instant::now(),
         session: None,
         held: Held::default(),
+        thrift: Thrift::new(),
+        fed: None,
         newest: None,
         wanted_until: None,
         previews: preview::Previews::new(previews),
@@ -133,58 +138,6 @@ pub async fn run(task: Task, random: impl FnMut() -> [u8; 8] + Send, out: impl F
     }
 }
 
-/// What a JPEG was asked for.
-enum Asked {
-    Snapshot(oneshot::Sender<Bytes>),
-    Thumbnail(EventId),
-    Film(EventId),
-    Preview(UtcMicros),
-}
-
-struct Running {
-    process: Process,
-    parameters: VideoParameters,
-    /// Whether it has said its first word.
-    is_ready: bool,
-    since: Instant,
-    /// When it last answered, or began to owe an answer.
-    heard: Instant,
-    asked: VecDeque<(u32, Asked)>,
-    next_tag: u32,
-    /// Looks since the last unit was answered.
-    looks: u32,
-    /// The event that is being filmed, and the time of its newest picture.
-    film: Option<(EventId, i64)>,
-}
-
-impl Running {
-    async fn step(running: &mut Option<Self>) -> std::io::Result<Step> {
-        match running {
-            Some(running) => running.process.step().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn owes(&self) -> bool {
-        !self.process.backlog.is_empty() || !self.asked.is_empty()
-    }
-
-    fn owe(&mut self) {
-        if !self.owes() {
-            self.heard = Instant::now();
-        }
-    }
-
-    /// The tag under which the answer will come.
-    fn promise(&mut self, asked: Asked) -> u32 {
-        self.owe();
-        let tag = self.next_tag;
-        self.next_tag = tag.wrapping_add(1);
-        self.asked.push_back((tag, asked));
-        tag
-    }
-}
-
 struct Feeder<R, O> {
     watcher: Watcher<R, O>,
     enabled: bool,
@@ -198,6 +151,9 @@ struct Feeder<R, O> {
     not_before: Instant,
     session: Option<u64>,
     held: Held,
+    thrift: Thrift<Packet>,
+    /// Of the newest packet that went there.
+    fed: Option<(u64, Arc<StreamParameters>)>,
     /// The newest key frame, where motion is not looked for.
     newest: Option<(Packet, i64)>,
     /// How long the decoder is there for whoever asks for pictures, where motion is not looked for.
@@ -218,9 +174,53 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 }
                 self.newest = Some((packet, at_us));
             }
-        } else if self.held.take(packet, at_us, Instant::now()) {
+            return;
+        }
+        if self.running.as_ref().is_some_and(Running::is_late) {
+            self.counters.late.fetch_add(1, Ordering::Relaxed);
+        }
+        self.thrift.want(self.counters.key_frames().is_some());
+        if self.thrift.is_idle() {
+            self.hold(packet, at_us);
+            return;
+        }
+        let (session, parameters) = (packet.session, packet.parameters.clone());
+        let follows =
+            |(before, known): &(u64, Arc<StreamParameters>)| *before == session && known.video == parameters.video;
+        if !self.fed.as_ref().is_some_and(follows) {
+            self.thrift.interrupt();
+            self.fed = Some((session, parameters));
+        }
+        let about = About { at_us, bytes: packet.data.len(), is_key: packet.is_key };
+        self.thrift.take(packet, about);
+        self.pump();
+    }
+
+    fn hold(&mut self, packet: Packet, at_us: i64) {
+        if self.held.take(packet, at_us, Instant::now()) {
             self.release();
         }
+    }
+
+    /// Gives a decoder that has answered everything what is due, as far as the next picture that is looked at: whatever is asked
+    /// about that one is then asked while it is still at hand.
+    fn pump(&mut self) {
+        while self.running.as_ref().is_none_or(|running| running.process.backlog.is_empty()) {
+            match self.thrift.next() {
+                Some(Order::Decode(packet, about)) => self.hold(packet, about.at_us),
+                Some(Order::Glance(packet, about)) => {
+                    self.release();
+                    self.held.restart();
+                    if !self.offer(&packet, about.at_us, true) {
+                        self.thrift.unjudged();
+                        self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                None => break,
+            }
+        }
+        self.counters.passed_over.fetch_add(self.thrift.passed_over(), Ordering::Relaxed);
+        self.counters.skipped.fetch_add(self.thrift.lost(), Ordering::Relaxed);
     }
 
     /// Has the newest picture decoded for somebody who asks for it.
@@ -244,13 +244,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
     }
 
     fn hand_on(&mut self, packet: &Packet, at_us: i64) {
-        if !self.offer(packet, at_us) {
+        if !self.offer(packet, at_us, false) {
             self.counters.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Whether the packet went to the decoder.
-    fn offer(&mut self, packet: &Packet, at_us: i64) -> bool {
+    /// Whether the packet went to the decoder, to be decoded `alone` or behind the one before.
+    fn offer(&mut self, packet: &Packet, at_us: i64, alone: bool) -> bool {
         let video = &packet.parameters.video;
         if self.running.as_ref().is_some_and(|running| running.parameters != *video) {
             // A fresh process: whatever the old stream did to the old one ends with it.
@@ -271,7 +271,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         let Some(running) = &mut self.running else { return false };
         running.owe();
         let size = packet.data.len() + if packet.is_key { video.parameter_sets.len() } else { 0 };
-        if size > MAX_UNIT || !running.process.backlog.takes(at_us, size, packet.is_key) {
+        if size > MAX_UNIT || !running.process.backlog.takes(at_us, size, packet.is_key, Instant::now()) {
             running.process.backlog.interrupt();
             return false;
         }
@@ -289,8 +289,12 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             pts_us: at_us,
             is_key: packet.is_key,
             damaged: packet.lost_before > 0,
+            alone,
             data,
         });
+        if alone {
+            running.process.backlog.interrupt();
+        }
         true
     }
 
@@ -322,18 +326,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             }
         };
         process.ask(&Request::Parameters { codec: video.codec, sets: video.parameter_sets.clone() });
-        let now = Instant::now();
-        self.running = Some(Running {
-            process,
-            parameters: video.clone(),
-            is_ready: false,
-            since: now,
-            heard: now,
-            asked: VecDeque::new(),
-            next_tag: 0,
-            looks: 0,
-            film: None,
-        });
+        self.running = Some(Running::new(process, video.clone()));
         true
     }
 
@@ -369,7 +362,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         while let Some(running) = &mut self.running {
             let reply = match running.process.reply() {
                 Ok(Some(reply)) => reply,
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => return self.fail(&error.to_string()),
             };
             running.heard = Instant::now();
@@ -377,6 +370,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 return self.fail(&why);
             }
         }
+        self.pump();
     }
 
     fn take(&mut self, reply: Reply) -> Result<(), String> {
@@ -396,10 +390,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 }
             }
             Reply::Done { pictures } => {
-                if !running.process.backlog.answered() {
+                let Some(at_us) = running.process.backlog.answered() else {
                     return Err("the decoder answered what it was not asked".to_owned());
-                }
+                };
                 running.looks = 0;
+                if self.thrift.awaited() == Some(at_us) {
+                    self.thrift.unjudged();
+                }
                 self.counters.decoded.fetch_add(u64::from(pictures), Ordering::Relaxed);
                 self.counters.set_trouble(None);
             }
@@ -418,13 +415,18 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 if corrupt {
                     self.counters.damaged.fetch_add(1, Ordering::Relaxed);
                     self.watcher.hold();
-                } else {
-                    let counters = &self.counters;
-                    let event = self.watcher.look(shape, &cells, pts_us, |dismissed| counters.dismiss(dismissed));
-                    if let Some(event) = event {
-                        self.ask(Asked::Thumbnail(event), Which::Look(pts_us), THUMBNAIL_WIDTH);
+                    return Ok(());
+                }
+                match self.thrift.use_of(pts_us) {
+                    Use::Look => self.look(shape, &cells, pts_us),
+                    Use::Glance => {
+                        let stirs = self.watcher.glance(shape, &cells);
+                        self.thrift.judged(pts_us, stirs);
+                        if !stirs {
+                            self.look(shape, &cells, pts_us);
+                        }
                     }
-                    self.film(pts_us);
+                    Use::Nothing => {}
                 }
             }
             Reply::Jpeg { tag, data } => match running.asked.pop_front() {
@@ -442,8 +444,19 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         Ok(())
     }
 
+    fn look(&mut self, shape: Shape, cells: &[u16], at_us: i64) {
+        let counters = &self.counters;
+        let event = self.watcher.look(shape, cells, at_us, |dismissed| counters.dismiss(dismissed));
+        self.thrift.looked(at_us, self.watcher.stirs());
+        if let Some(event) = event {
+            self.ask(Asked::Thumbnail(event), Which::Look(at_us), THUMBNAIL_WIDTH);
+        }
+        self.film(at_us);
+    }
+
     /// Lets the decoder go and waits before the next.
     fn fail(&mut self, why: &str) {
+        self.thrift.interrupt();
         let now = Instant::now();
         if self.running.take().is_some_and(|running| now - running.since >= HEALTHY) {
             (self.pause, self.patience) = (Duration::ZERO, FIRST_PATIENCE);
@@ -461,19 +474,15 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
     fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
         let answer = self.running.as_ref().filter(|running| running.owes());
-        let answer = answer.map_or(far, |running| running.heard + self.patience_with(running));
+        let answer = answer.map_or(far, |running| running.heard + running.patience(self.patience));
         let own = self.held.deadline().into_iter().chain(self.wanted_until).min();
         answer.min(own.unwrap_or(far)).min(self.watcher.last_look().map_or(far, |look| look + BLIND))
-    }
-
-    fn patience_with(&self, running: &Running) -> Duration {
-        if running.is_ready { self.patience } else { START_PATIENCE }
     }
 
     fn overdue(&mut self) {
         let now = Instant::now();
         if let Some(running) = self.running.as_ref().filter(|running| running.owes()) {
-            let patience = self.patience_with(running);
+            let patience = running.patience(self.patience);
             if now >= running.heard + patience {
                 self.fail(&format!("the decoder process did not answer for {patience:?}"));
             }

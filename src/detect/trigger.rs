@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn seen(at_us: i64, movers: Vec<Mover>) -> Seen {
-        Seen { at_us, movers, rejected: Vec::new() }
+        Seen { at_us, movers, rejected: Vec::new(), stirs: false }
     }
 
     #[test]

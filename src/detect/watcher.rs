@@ -27,6 +27,8 @@ pub(super) struct Watcher<R, O> {
     /// The newest event, as it was told last.
     told: Option<MotionEvent>,
     last_look: Option<Instant>,
+    /// Whether anything in the newest look may yet turn out to be a thing.
+    stirs: bool,
     /// What was known before this start; used once.
     before: Option<Vec<u8>>,
     /// When what is known was last handed out to be kept.
@@ -49,6 +51,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Watcher<R, O> {
             model: None,
             told: None,
             last_look: None,
+            stirs: true,
             before,
             kept_us: None,
         }
@@ -87,9 +90,21 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Watcher<R, O> {
             dismiss(Dismissed { at, reason: rejected.reason, place: rejected.place });
         }
         self.last_look = Some(Instant::now());
+        self.stirs = seen.stirs;
         let update = self.trigger.see(&seen, &mut self.random)?;
         self.tell(&update);
         update.is_peak.then_some(update.id)
+    }
+
+    /// Whether anything in a look may be a thing, or cannot be judged yet; nothing is learnt from it.
+    pub(super) fn glance(&mut self, shape: Shape, cells: &[u16]) -> bool {
+        let model = self.model.as_mut().filter(|(known, _)| *known == shape);
+        model.is_none_or(|(_, model)| model.glance(cells))
+    }
+
+    /// Whether anything in the newest look may yet turn out to be a thing.
+    pub(super) fn stirs(&self) -> bool {
+        self.stirs
     }
 
     fn recall(&mut self, model: &mut Model, shape: Shape, at_us: i64) {

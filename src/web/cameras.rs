@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::access::{Role, Viewable, Viewer};
 use crate::camera::packet::VideoCodec;
 use crate::camera::status::{Link, StreamStatus};
+use crate::detect::counters::KeyFrames;
 use crate::index::pins;
 use crate::units::CameraId;
 use crate::web::board::OnBoard;
@@ -63,6 +64,8 @@ pub(crate) struct CameraInWords {
     pub(crate) known_by: Option<String>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
+    /// What looking for motion does without, if anything.
+    pub(crate) decoding: Option<&'static str>,
     pub(crate) tips: Vec<String>,
     pub(crate) dismissed: Vec<DismissedInWords>,
 }
@@ -134,6 +137,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
             _ => "off",
         },
         motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
+        decoding: words::decoding(entry),
         tips: tips(&status, sub.as_ref(), entry.detects_motion),
         dismissed: why::dismissed(&entry.detection.dismissed(), now),
     }
@@ -162,6 +166,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
         "last_frame_age_s": age,
         "recording": entry.record != "off" && status.link == Link::Streaming,
         "motion": entry.detects_motion,
+        "decode": entry.detects_motion.then(|| entry.detection.key_frames().map_or("all", KeyFrames::name)),
         "moving": entry.counters.is_moving.load(Ordering::Relaxed),
     })
 }

@@ -243,6 +243,7 @@ fn pages() -> Vec<(&'static str, String)> {
             known_by: Some(hostile()),
             recording: "off",
             motion: "off",
+            decoding: None,
             tips: vec![hostile()],
             dismissed: vec![DismissedInWords { when: "<time></time>".into(), what: hostile() }],
         }],

@@ -39,6 +39,7 @@ pub(crate) async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) ->
                     "state": status.link.name(),
                     "words": words::state(&status.link),
                     "trouble": words::trouble(&status),
+                    "decoding": words::decoding(&entry),
                     "last_frame_age_s": status.last_picture.map(|newest| now.since(newest).as_secs_f64()),
                 });
                 cameras.insert(camera.into(), said);

@@ -14,6 +14,7 @@ use crate::record::segment::GapCause;
 use crate::units::{CameraId, UtcMicros};
 use crate::web::board::OnBoard;
 use crate::web::site::Site;
+use crate::web::words;
 
 /// Answered requests by route and status. Routes are rows of the table, so there are few.
 #[derive(Default)]
@@ -93,6 +94,18 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>) -> Response {
         "counter",
         "Pictures that detection passed over for want of time.",
         counted(&|entry| load(&entry.detection.skipped)),
+    );
+    text.family(
+        "frames_passed_over_total",
+        "counter",
+        "Pictures not decoded because the key frames around them show that nothing moves.",
+        counted(&|entry| load(&entry.detection.passed_over)),
+    );
+    text.family(
+        "key_frames_only",
+        "gauge",
+        "1 while only key frames are decoded as long as nothing moves: by choice, or for want of time.",
+        each(&|entry| Some(f64::from(u8::from(words::decoding(entry).is_some())))),
     );
     text.family("events_total", "counter", "Motion events.", counted(&|entry| load(&entry.counters.events)));
     text.family(

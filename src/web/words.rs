@@ -8,8 +8,10 @@ use jiff::tz::TimeZone;
 
 use crate::access::Role;
 use crate::camera::status::{Link, StreamStatus};
+use crate::detect::counters::KeyFrames;
 use crate::record::segment::GapCause;
 use crate::units::UtcMicros;
+use crate::web::board::OnBoard;
 
 /// Which part of a moment a reader needs. The names are those that `times.js` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +130,20 @@ pub(crate) fn stream(status: &StreamStatus) -> String {
         }
     );
     words
+}
+
+/// What a camera's motion detection does without, if anything.
+pub(crate) fn decoding(entry: &OnBoard) -> Option<&'static str> {
+    Some(match entry.detection.key_frames().filter(|_| entry.detects_motion)? {
+        KeyFrames::Chosen => {
+            "As its settings say, one picture every few seconds is looked at for motion, and all of them as soon as something \
+             changes. Whoever passes in a second or two may be missed."
+        }
+        KeyFrames::Overload => {
+            "This computer is too busy to look at every picture for motion; it looks at one every few seconds, and at all of \
+             them as soon as something changes. Recording is not affected."
+        }
+    })
 }
 
 /// Why time is missing.

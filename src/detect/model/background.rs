@@ -56,7 +56,7 @@ pub(super) enum Verdict {
     Settled,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Background {
     /// L: logarithms of this look.
     pub(super) now: Vec<f32>,

@@ -20,7 +20,7 @@ const MOST_APART: f32 = 0.9;
 /// Changes smaller than this are the same for all cells.
 const EVEN: f32 = 0.02;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Light {
     /// The whole picture's change since the background, and what it was in the look before.
     whole: f32,

@@ -18,9 +18,9 @@ use crate::detect::why::{How, Place, Reason, Rejected};
 use areas::Areas;
 pub use areas::MAX_ZONES;
 use background::{Background, Verdict};
-use blobs::{Bounds, Finder};
+use blobs::{Blob, Bounds, Finder};
 use rejections::Rejections;
-use tracks::Tracks;
+use tracks::{SEASONED_S, Tracks};
 
 /// A pause between looks counts as no more than this, in seconds.
 const LONGEST_STEP_S: f32 = 1.0;
@@ -49,6 +49,8 @@ pub struct Seen {
     pub movers: Vec<Mover>,
     /// What was not taken for motion; each is told once, not at every look.
     pub rejected: Vec<Rejected>,
+    /// Whether anything in it may yet turn out to be a thing, or cannot be judged yet.
+    pub stirs: bool,
 }
 
 /// A thing that moves, as it stands in this look.
@@ -134,7 +136,7 @@ impl Model {
     /// Looks at a picture: `means` as [`crate::detect::grid::Shape::block_means`] makes them, `at_us` on any steady clock.
     /// A grid of another size changes nothing and finds nothing.
     pub fn look(&mut self, means: &[u16], at_us: i64) -> Seen {
-        let mut seen = Seen { at_us, movers: Vec::new(), rejected: Vec::new() };
+        let mut seen = Seen { at_us, movers: Vec::new(), rejected: Vec::new(), stirs: true };
         if means.len() != self.cols * self.rows {
             return seen;
         }
@@ -151,7 +153,7 @@ impl Model {
                 self.rejections.note(Reason::Scene, Place::WHOLE, at_us);
                 self.tracks.clear();
             }
-            Verdict::Settled => self.follow(at_us),
+            Verdict::Settled => seen.stirs = self.follow(at_us) || self.background.age_s() < SEASONED_S,
         }
         self.mark_tracked();
         self.background.learn(verdict, step_s, &self.tracked);
@@ -170,34 +172,51 @@ impl Model {
                 how: track.how,
             }
         }));
+        seen.stirs |= !seen.movers.is_empty();
         seen.rejected = self.rejections.tell(at_us);
         seen
     }
 
-    fn follow(&mut self, at_us: i64) {
+    /// Whether anything in a picture may be a thing, or cannot be judged yet. Nothing is learnt from it, and nothing changes.
+    pub fn glance(&mut self, means: &[u16]) -> bool {
+        if means.len() != self.cols * self.rows {
+            return true;
+        }
+        let mut background = self.background.clone();
+        if background.look(means, LONGEST_STEP_S) != Verdict::Settled {
+            return true;
+        }
+        let in_clutter = self.tracks.in_clutter();
+        let found = self.finder.find(&background, self.areas.least_cells);
+        found.iter().any(|blob| {
+            self.objection(&background, blob).is_none()
+                && (!in_clutter || blob.solid >= self.areas.least_cells_of(&blob.cells))
+        })
+    }
+
+    /// Why a blob is no thing, if it is none.
+    fn objection(&self, background: &Background, blob: &Blob) -> Option<Reason> {
+        if self.areas.mostly_masked(&blob.cells) {
+            Some(Reason::Masked)
+        } else if blobs::is_light(blob, background, self.cols, self.rows) {
+            Some(Reason::Light)
+        } else {
+            (blob.cells.len() < self.areas.least_cells_of(&blob.cells)).then_some(Reason::Small)
+        }
+    }
+
+    /// Whether there is anything to follow.
+    fn follow(&mut self, at_us: i64) -> bool {
         let mut found = self.finder.find(&self.background, self.areas.least_cells);
         let in_clutter = self.tracks.in_clutter();
-        let (background, held_back) = (&self.background, &mut self.held_back);
-        let (areas, cols, rows) = (&self.areas, self.cols, self.rows);
-        let rejections = &mut self.rejections;
-        found.retain(|blob| {
-            let mut hold_back = |reason| rejections.note(reason, place(&blob.bounds, cols, rows), at_us);
-            if areas.mostly_masked(&blob.cells) {
-                held_back.masked += 1;
-                hold_back(Reason::Masked);
-                return false;
+        found.retain(|blob| match self.objection(&self.background, blob) {
+            None => !in_clutter || blob.solid >= self.areas.least_cells_of(&blob.cells),
+            Some(reason) => {
+                self.held_back.masked += u64::from(reason == Reason::Masked);
+                self.held_back.light += u64::from(reason == Reason::Light);
+                self.rejections.note(reason, place(&blob.bounds, self.cols, self.rows), at_us);
+                false
             }
-            if blobs::is_light(blob, background, cols, rows) {
-                held_back.light += 1;
-                hold_back(Reason::Light);
-                return false;
-            }
-            let least_cells = areas.least_cells_of(&blob.cells);
-            if blob.cells.len() < least_cells {
-                hold_back(Reason::Small);
-                return false;
-            }
-            !in_clutter || blob.solid >= least_cells
         });
         let zones: Vec<u64> = found.iter().map(|blob| self.areas.touched(&blob.cells)).collect();
         let kept_back = self.tracks.follow(&found, &zones, at_us, self.background.age_s(), self.cols * self.rows);
@@ -205,6 +224,7 @@ impl Model {
             self.held_back.clutter += u64::from(reason == Reason::Clutter);
             self.rejections.note(reason, place(&bounds, self.cols, self.rows), at_us);
         }
+        !found.is_empty()
     }
 
     /// Around each confirmed track, so that what stands there is not learnt away.

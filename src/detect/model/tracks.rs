@@ -10,7 +10,7 @@ use super::track::{Judged, Sum, Track, distance, seconds, size};
 /// A track that was not confirmed ends when nothing of it was seen for this long.
 const LOST_S: f32 = 0.75;
 /// Before the background is so old, what wavers is not known well: things are followed, but none is believed.
-const SEASONED_S: f32 = 6.0;
+pub(super) const SEASONED_S: f32 = 6.0;
 /// A track is live while something inside changed within this time.
 pub(super) const LIVE_S: f32 = 6.0;
 const MOVING_US: i64 = 2_000_000;
