@@ -5,15 +5,19 @@
 
 mod audio;
 mod departure;
+mod ear;
 mod error;
 mod look;
 mod machine;
 mod meter;
+mod opinion;
 mod parameters;
 mod recognise;
 mod rtsp;
+mod slices;
 mod source;
 
+pub use self::ear::Ear;
 pub use self::error::CameraError;
 pub use self::recognise::recognise;
 
@@ -27,9 +31,10 @@ use tokio_util::sync::CancellationToken;
 use self::error::Trouble;
 use self::machine::{Action, Input, Machine};
 use self::meter::Meter;
-use self::source::{Frame, Frames, Source};
+use self::opinion::Opinion;
+use self::source::{Frame, Frames, Item, Source};
 use crate::camera::identity::Judge;
-use crate::camera::packet::{Absent, Delivery, Packet, Track};
+use crate::camera::packet::{Absent, CameraMotion, Delivery, Heard, Packet, Track, Turn};
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{CameraUrl, Credentials, Transport};
 use crate::units::{CameraId, Clock};
@@ -47,7 +52,7 @@ const TELL: Duration = Duration::from_secs(1);
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which stream, and how to get at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Whose stream it is.
     pub camera: CameraId,
@@ -61,6 +66,8 @@ pub struct Target {
     pub audio: bool,
     /// What its pictures are for.
     pub purpose: Purpose,
+    /// By which the camera is listened to when it says itself that something moves, if anybody wants to know.
+    pub ear: Option<Ear>,
 }
 
 /// What a stream's pictures are for, which decides how they may be coded.
@@ -77,6 +84,7 @@ pub enum Purpose {
 ///
 /// `judge` is asked on each connection, before a password is sent and before a picture is handed on; whom it refuses gets
 /// neither.
+/// What the camera itself says of motion goes to `sink` as well, and touches nothing else.
 /// `sink` must not block: the camera waits meanwhile. Each session begins with a key frame, sound included; what comes
 /// before it is of no use to anybody. So does the video after something that could not be understood. A camera whose
 /// sound or pictures were merely lost on the way is handed on as it is, with `lost_before`.
@@ -198,7 +206,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             Err(over) => return over,
         };
         let mut newest = Instant::now();
-        let over = self.watch(&mut frames, &mut newest).await;
+        let mut opinion = frames.tells_motion().then(Opinion::default);
+        if opinion.is_some() {
+            let at = self.clock.now();
+            self.tell_motion(Some(CameraMotion { what: Heard::Track, turn: Turn::Begins, at }));
+        }
+        let over = self.watch(&mut frames, &mut newest, &mut opinion).await;
+        if let Some(mut opinion) = opinion {
+            let at = self.clock.now();
+            self.tell_motion(opinion.end(at));
+            self.tell_motion(Some(CameraMotion { what: Heard::Track, turn: Turn::Ends, at }));
+        }
         match over {
             // Whoever is silent is gone, and has perhaps been seen elsewhere already: nobody there takes our leave.
             Over::Stopped if newest.elapsed() < self.silence() => frames.end().await,
@@ -228,8 +246,15 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         self.status.borrow().silence()
     }
 
-    /// Hands on what comes, until nothing comes. `newest` is when the newest picture came.
-    async fn watch<F: Frames>(&mut self, frames: &mut F, newest: &mut Instant) -> Over {
+    fn tell_motion(&mut self, said: Option<CameraMotion>) {
+        if let Some(said) = said {
+            (self.sink)(Delivery::CameraMotion(said));
+        }
+    }
+
+    /// Hands on what comes, until nothing comes. `newest` is when the newest picture came; `opinion` is there if the camera says
+    /// when something moves.
+    async fn watch<F: Frames>(&mut self, frames: &mut F, newest: &mut Instant, opinion: &mut Option<Opinion>) -> Over {
         let session = self.opened;
         self.opened += 1;
         self.skipped = 0;
@@ -251,6 +276,8 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
                 _ = tell.tick() => {
                     self.tell_rates(&mut meter);
+                    let ended = opinion.as_mut().and_then(|opinion| opinion.look(self.clock.monotonic()));
+                    self.tell_motion(ended);
                     continue;
                 }
                 () = seen(&mut hurry) => {
@@ -261,7 +288,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
             };
             let frame = match next {
-                Ok(frame) => frame,
+                Ok(Item::Frame(frame)) => frame,
+                Ok(said) => {
+                    let now = (self.clock.now(), self.clock.monotonic());
+                    let heard = opinion.as_mut().and_then(|opinion| match said {
+                        Item::Said(said) => opinion.hear(&said, now),
+                        Item::Misheard => opinion.mishear(now),
+                        Item::Frame(_) => None,
+                    });
+                    self.tell_motion(heard);
+                    continue;
+                }
                 Err(Trouble::Lost(error)) => return Over::Failed(error),
                 Err(Trouble::Skipped(detail)) => {
                     if self.skipped == 0 {
