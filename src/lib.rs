@@ -53,6 +53,8 @@
 //!   empty mount point is no first start; files and index are written through handles on the folder that was opened.
 //! * Recording waits for nobody: what it hands on goes through queues that never block it.
 //! * libavcodec decodes what cameras send in the decoder process alone, never in the daemon.
+//! * What a camera itself says of motion (its ONVIF metadata) is shown beside our events: it makes none, changes none, and keeps no
+//!   footage; whatever is wrong with that track costs no picture.
 //! * Time comes from [`units::Clock`], randomness from parameters; tasks and threads start in [`app`].
 //!
 //! # The life of a packet

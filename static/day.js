@@ -79,7 +79,7 @@ function leave() {
 const saving = new Saving(() => cursor(), (from, to) => { for (const timeline of timelines) timeline.choose(from, to); });
 
 /** @type {import("./timeline.js").Recordings[]} */
-let recordings = cameras.map(() => ({ spans: [], gaps: [], motion: [] }));
+let recordings = cameras.map(() => ({ spans: [], gaps: [], motion: [], camera_motion: null }));
 
 const cursor = () => timelines[0]?.cursor ?? start;
 

@@ -9,10 +9,11 @@ const hour = new Intl.DateTimeFormat(undefined, { hour: "numeric" });
 const exact = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 
 /** @typedef {{start: number, end: number}} Span */
-/** @typedef {{spans: Span[], gaps: (Span & {cause: string})[], motion: (Span & {peak: number})[]}} Recordings */
+/** @typedef {{spans: Span[], gaps: (Span & {cause: string})[], motion: (Span & {peak: number})[],
+ *   camera_motion: {start: number, end: number | null}[] | null}} Recordings */
 
 export class Timeline {
-  /** @type {Recordings} */ #recordings = { spans: [], gaps: [], motion: [] };
+  /** @type {Recordings} */ #recordings = { spans: [], gaps: [], motion: [], camera_motion: null };
   #zoom = 0;
   #from = 0;
   #dragging = false;
@@ -151,6 +152,10 @@ export class Timeline {
     for (const { start, end, peak } of this.#recordings.motion) {
       const height = 12 + 36 * Math.min(1, Math.sqrt(peak));
       parts.push(this.#rect("bar-motion", start, Math.max(end ?? start, start + least), 60 - height, height));
+    }
+    // In a row of its own, above ours.
+    for (const { start, end } of this.#recordings.camera_motion ?? []) {
+      parts.push(this.#rect("bar-camera-motion", start, Math.max(end ?? Date.now() / 1000, start + least), 3, 6));
     }
     parts.push(this.#rect("bar-chosen", this.#chosen.start, this.#chosen.end, 0, 60));
     this.bar.replaceChildren(...parts.filter((part) => part !== null));

@@ -3,6 +3,7 @@
 
 const formats = {
   clock: new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }),
+  exact: new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" }),
   day: new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }),
   full: new Intl.DateTimeFormat(undefined, {
     weekday: "long", day: "numeric", month: "long", hour: "numeric", minute: "2-digit", second: "2-digit",

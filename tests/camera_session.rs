@@ -39,6 +39,7 @@ fn target(url: &str) -> Target {
         transport: Transport::Tcp,
         audio: true,
         purpose: Purpose::Record,
+        ear: None,
     }
 }
 

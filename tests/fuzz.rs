@@ -67,7 +67,7 @@ fn try_with(
 }
 
 /// What devices say, each with everything in it that is read.
-const SAID: [&str; 7] = [
+const SAID: [&str; 8] = [
     "<d:Hello><a:EndpointReference><a:Address>urn:uuid:2419d68a-2dd2-21b2-a205-ec71dbb00001</a:Address></a:EndpointReference>\
      <d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes>onvif://www.onvif.org/name/Front%20door \
      onvif://www.onvif.org/hardware/X onvif://www.onvif.org/MAC/ec:71:da:b0:00:01</d:Scopes>\
@@ -81,6 +81,10 @@ const SAID: [&str; 7] = [
      <t:Height>360</t:Height></t:Resolution><t:RateControl><t:FrameRateLimit>15</t:FrameRateLimit></t:RateControl>\
      </t:VideoEncoderConfiguration></t:Profiles></t:R>",
     "<t:R><t:MediaUri><t:Uri><![CDATA[rtsp://192.168.1.20:554/main]]></t:Uri></t:MediaUri></t:R>",
+    "<tt:MetadataStream><tt:Event><w:NotificationMessage><w:Topic>tns1:VideoSource/MotionAlarm</w:Topic><w:Message><tt:Message \
+     UtcTime=\"1970-01-01T00:00:00Z\" PropertyOperation=\"Changed\"><tt:Source><tt:SimpleItem Name=\"Source\" Value=\"1\"/>\
+     </tt:Source><tt:Data><tt:SimpleItem Name=\"State\" Value=\"true\"/></tt:Data></tt:Message></w:Message>\
+     </w:NotificationMessage></tt:Event></tt:MetadataStream>",
     "<e:Fault><e:Code><e:Value>e:Sender</e:Value><e:Subcode><e:Value>ter:NotAuthorized</e:Value></e:Subcode></e:Code></e:Fault>",
 ];
 
@@ -111,6 +115,18 @@ fn misspoken(random: &mut Random) -> Vec<u8> {
 #[test]
 fn whatever_devices_say_over_onvif_is_read_or_refused() {
     try_with(seconds(), "onvif", misspoken, tried::onvif);
+}
+
+#[test]
+fn whatever_a_camera_says_of_motion_is_bounded() {
+    // Without the envelope that devices put around their answers.
+    let bare = |random: &mut Random| {
+        let bytes = misspoken(random);
+        let begin = b"<tt:MetadataStream>";
+        let from = bytes.windows(begin.len()).position(|window| window == begin).unwrap_or(0);
+        bytes[from..].strip_suffix(b"</e:Body></e:Envelope>").unwrap_or(&bytes[from..]).to_vec()
+    };
+    try_with(seconds(), "metadata", bare, tried::metadata);
 }
 
 #[test]

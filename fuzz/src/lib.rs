@@ -59,6 +59,16 @@ pub fn onvif(input: &[u8]) {
     onvif::read_answer(input, from);
 }
 
+/// What a camera's metadata track says of motion: any bytes say something bounded, or nothing.
+///
+/// # Panics
+/// Where that does not hold; that is the finding.
+pub fn metadata(input: &[u8]) {
+    let said = onvif::read_metadata(input);
+    assert!(said.len() <= 64);
+    assert!(said.iter().all(|said| said.who.chars().count() <= 200));
+}
+
 /// The reader of segment files and the comparison with a row: any bytes, and files of our own that were changed.
 ///
 /// # Panics

@@ -13,7 +13,7 @@ use crate::app::household::Shared;
 use crate::app::index_feed::Report;
 use crate::app::{previews, random, task};
 use crate::camera::packet::{Delivery, Packet, Track, VideoCodec};
-use crate::camera::session::{self, Purpose, Target};
+use crate::camera::session::{self, Ear, Purpose, Target};
 use crate::camera::status::StreamStatus;
 use crate::config::settings::{Camera, CameraUrl, RecordMode, Storage};
 use crate::index::{gaps, segments};
@@ -147,6 +147,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
     // Ends when detection has ended and its last word is written.
     tasks.spawn(keep_background(shared.clone(), id.clone(), kept).in_current_span());
 
+    let ear = camera.motion.enabled.then(Ear::default);
     let target = |url: &CameraUrl| Target {
         camera: id.clone(),
         url: url.clone(),
@@ -154,6 +155,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         transport: camera.transport,
         audio: camera.audio,
         purpose: Purpose::Record,
+        ear: ear.clone(),
     };
     let judge = shared.identities.judge_of(id);
     let (mut main_detect, sub_detect) = match camera.detect_url {
@@ -161,7 +163,7 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
         None => (Some(to_detector), None),
     };
     {
-        let (rings, camera_id) = (site.rings.clone(), id.clone());
+        let (rings, camera_id, feed) = (site.rings.clone(), id.clone(), shared.feed.clone());
         let sink = move |delivery| match delivery {
             Delivery::Packet(packet) => {
                 rings.push(&camera_id, Stream::Main, &packet);
@@ -177,21 +179,24 @@ async fn once(shared: &Arc<Shared>, id: &CameraId, camera: &Camera, storage: &St
                     recorder.tell(absent);
                 }
             }
+            Delivery::CameraMotion(said) => feed.report(Report::CameraMotion(camera_id.clone(), said)),
         };
         let session =
             session::run(target(&camera.url), judge.clone(), site.clock.clone(), stop.clone(), main_sender, sink);
         tasks.spawn_on(session.in_current_span(), &shared.thread);
     }
     if let (Some(url), Some(mut detector)) = (&camera.detect_url, sub_detect) {
-        let (rings, camera_id) = (site.rings.clone(), id.clone());
-        let sink = move |delivery| {
-            if let Delivery::Packet(packet) = delivery {
+        let (rings, camera_id, feed) = (site.rings.clone(), id.clone(), shared.feed.clone());
+        let sink = move |delivery| match delivery {
+            Delivery::Packet(packet) => {
                 // What no browser plays is not offered: viewers get the main stream instead.
                 if packet.parameters.video.codec != VideoCodec::Jpeg {
                     rings.push(&camera_id, Stream::Sub, &packet);
                 }
                 detector.push(packet);
             }
+            Delivery::CameraMotion(said) => feed.report(Report::CameraMotion(camera_id.clone(), said)),
+            Delivery::Absent(_) => {}
         };
         let target = Target { audio: false, purpose: Purpose::Watch, ..target(url) };
         let session = session::run(target, judge, site.clock.clone(), stop.clone(), sub_sender, sink);

@@ -90,6 +90,7 @@ pub(crate) struct Demo {
     pub(crate) listen: Option<SocketAddr>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 #[derive(Debug, Args)]
 pub(crate) struct FakeCamera {
     /// Where it listens
@@ -110,6 +111,9 @@ pub(crate) struct FakeCamera {
     /// Send a tone, too: pcma or pcmu (G.711)
     #[arg(long, value_name = "CODEC")]
     pub(crate) audio: Option<fake_camera::SoundCodec>,
+    /// Say when somebody walks through the scene, too (ONVIF metadata)
+    #[arg(long)]
+    pub(crate) metadata: bool,
     /// The number painted into the picture for machines to read
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) watermark: u16,
@@ -132,7 +136,8 @@ pub(crate) struct FakeCamera {
     #[arg(long)]
     pub(crate) onvif: bool,
     /// What goes wrong, comma separated: stall@20s:5s, drop@20s:10s, garbage@20s:2s, cseq@20s:2s, jump@20s:-1h, wrap@20s,
-    /// b-frames, resolution@20s:640x360, loss:5%, rtcp-silent, basic
+    /// b-frames, resolution@20s:640x360, loss:5%, rtcp-silent, basic; with --metadata: mute, sulk, mumble@20s:5s, shout@20s,
+    /// drone@20s:5s
     #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
     pub(crate) fault: fake_camera::Faults,
     /// End with the process that started it
@@ -277,6 +282,7 @@ impl From<FakeCamera> for fake_camera::Options {
             file: typed.file,
             codec: typed.codec,
             audio: typed.audio,
+            metadata: typed.metadata,
             watermark: typed.watermark,
             credentials,
             mdns: typed.mdns,

@@ -263,8 +263,9 @@ async fn open(settings: Settings, config: &Path, footage: Footage, clock: &Clock
         clock.is_after(newest);
     }
     let now = clock.now();
-    // After that: an event that was open ends where its camera's footage does.
+    // After that: an event that was open ends where its camera's footage does, and so does what the camera said itself.
     writer.write(move |tx| index::events::end_open(tx, now)).await?;
+    writer.write(move |tx| index::camera_motion::end_open(tx, now)).await?;
     let over_tls = settings.web.tls == Tls::Auto;
     let (settings_sender, settings) = watch::channel(Arc::new(settings));
     let pins = readers.read(index::pins::all).await.context("who the cameras are cannot be read")?;

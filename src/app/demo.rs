@@ -148,6 +148,8 @@ impl FakeCamera {
                 scene,
             ])
             .args(["--watermark", &(1000 + u16::from(number)).to_string()])
+            // As in real households, some say themselves when something moves, and others do not.
+            .args((number % 3 != 0).then_some("--metadata"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

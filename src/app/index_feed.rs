@@ -11,10 +11,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock_set;
+use crate::camera::packet::CameraMotion;
 use crate::detect::event::MotionEvent;
 use crate::disk::EventPicture;
 use crate::index;
 use crate::record::segment::Recorded;
+use crate::units::CameraId;
 use crate::web::SiteParts;
 
 /// How long a busy database is given before it is asked again.
@@ -25,6 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Report {
     Recorded(Recorded),
     Motion(MotionEvent),
+    CameraMotion(CameraId, CameraMotion),
 }
 
 /// Where reports go in. Never blocks.
@@ -53,6 +56,10 @@ pub(crate) async fn run(mut reports: mpsc::UnboundedReceiver<Report>, site: Site
             let done = match &report {
                 Report::Recorded(recorded) => write_recorded(&site, recorded).await,
                 Report::Motion(event) => write_motion(&site, event).await,
+                Report::CameraMotion(camera, said) => {
+                    let (camera, said) = (camera.clone(), *said);
+                    site.writer.write(move |tx| index::camera_motion::note(tx, &camera, said)).await
+                }
             };
             match done {
                 Ok(()) => break,
@@ -147,7 +154,7 @@ mod tests {
     use crate::detect::event::MotionEvent;
     use crate::index::{events, segments};
     use crate::record::segment::{ClosedSegment, Gap, GapCause};
-    use crate::units::{ByteLen, CameraId, Clock, EventId, SegmentId, UtcMicros, UtcSpan};
+    use crate::units::{ByteLen, Clock, EventId, SegmentId, UtcMicros, UtcSpan};
 
     fn porch() -> CameraId {
         "porch".parse().expect("an id")

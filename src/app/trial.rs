@@ -103,6 +103,7 @@ pub(crate) async fn run(
         transport: Transport::Tcp,
         audio: false,
         purpose: Purpose::Record,
+        ear: None,
     };
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();

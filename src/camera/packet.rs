@@ -96,6 +96,38 @@ pub enum Delivery {
     Packet(Packet),
     /// None comes: the session failed, or an attempt to begin one. Told each time, until packets come again.
     Absent(Absent),
+    /// What the camera itself says of motion, beside its pictures.
+    CameraMotion(CameraMotion),
+}
+
+/// What a camera itself says of motion begins or ends. In each session begins and ends of a kind alternate, and what began ends
+/// with the session at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CameraMotion {
+    /// What it is about.
+    pub what: Heard,
+    /// Whether it begins or ends.
+    pub turn: Turn,
+    /// When it arrived, by the clock on the wall; never the camera's own word on the time.
+    pub at: UtcMicros,
+}
+
+/// What is heard of a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// It is listened to: it has a track on which it would say when something moves.
+    Track,
+    /// It says that something moves.
+    Motion,
+}
+
+/// A begin or an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// From then on.
+    Begins,
+    /// Until then.
+    Ends,
 }
 
 /// That nothing comes from a camera, and since when that is known.

@@ -19,11 +19,10 @@ use super::digest::{self, Verdict};
 use super::fault;
 use super::request::{self, Parsed, Request, RequestError, Response};
 use super::rtp::{self, Packetizer};
-use super::sdp::{Description, SOUND_TRACK, TRACK};
-use super::session::{Player, Session};
-use super::sound::Voice;
+use super::sdp::{Description, METADATA_TRACK, SOUND_TRACK, TRACK, track_base};
+use super::session::{Beside, Player, Session};
 use super::stream::Stream;
-use super::transport::{Asked, Transport, UdpPair, choose};
+use super::transport::{Asked, Transport, UdpPair, choose, put_frame, send_packets};
 
 const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
 
@@ -39,8 +38,8 @@ const PARAMETERS_LIMIT: Duration = Duration::from_secs(10);
 /// What the `Session` header promises: silent UDP clients are dropped after it.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Between two looks at what was heard.
-const SOUND_PERIOD: Duration = Duration::from_millis(20);
+/// Between two looks at what was heard and what is to be said.
+const BESIDE_PERIOD: Duration = Duration::from_millis(20);
 
 /// Between two sender reports.
 const REPORT_PERIOD: Duration = Duration::from_secs(5);
@@ -65,7 +64,7 @@ pub(crate) enum ConnectionError {
 enum Happening {
     Read(usize),
     Picture(Result<Arc<super::nal::AccessUnit>, RecvError>),
-    SoundDue,
+    BesideDue,
     Heard,
     ReportDue,
     Fault(fault::Event),
@@ -82,7 +81,7 @@ pub(crate) struct Connection {
     in_clear_text: Option<bool>,
     session: Option<Session>,
     reports: Interval,
-    sounds: Interval,
+    besides: Interval,
 }
 
 impl Connection {
@@ -90,8 +89,8 @@ impl Connection {
         socket.set_nodelay(true)?;
         let mut reports = tokio::time::interval(REPORT_PERIOD);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut sounds = tokio::time::interval(SOUND_PERIOD);
-        sounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut besides = tokio::time::interval(BESIDE_PERIOD);
+        besides.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             camera,
             local: socket.local_addr()?,
@@ -102,7 +101,7 @@ impl Connection {
             in_clear_text: None,
             session: None,
             reports,
-            sounds,
+            besides,
         })
     }
 
@@ -121,7 +120,7 @@ impl Connection {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Happening::Read(0),
                     read => Happening::Read(read?),
                 },
-                happening = session_happening(self.session.as_mut(), &mut self.reports, &mut self.sounds) => happening,
+                happening = session_happening(self.session.as_mut(), &mut self.reports, &mut self.besides) => happening,
                 event = fault_happening(event, self.camera.main.elapsed()) => {
                     now = event.0;
                     Happening::Fault(event.1)
@@ -133,7 +132,10 @@ impl Connection {
                 Happening::Picture(Ok(unit)) => self.send_picture(&unit).await?,
                 Happening::Picture(Err(RecvError::Lagged(missed))) => return Err(ConnectionError::Slow(missed)),
                 Happening::Picture(Err(RecvError::Closed)) => return Err(ConnectionError::StreamEnded),
-                Happening::SoundDue => self.send_sound().await?,
+                Happening::BesideDue => {
+                    self.send_sound().await?;
+                    self.send_words().await?;
+                }
                 Happening::Heard => self.heard(),
                 Happening::ReportDue => self.report().await?,
                 Happening::Fault(fault::Event::StrayAnswer) => self.answer_nothing().await?,
@@ -231,7 +233,7 @@ impl Connection {
         if request.header("Accept").is_some_and(|types| !types.contains("application/sdp") && !types.contains("*/*")) {
             return Response::of(406, "Not Acceptable");
         }
-        let Some(stream) = self.stream(request.path()) else { return not_found() };
+        let Some(stream) = self.stream(request.path()) else { return Response::not_found() };
         let Ok(parameters) = tokio::time::timeout(PARAMETERS_LIMIT, stream.parameters()).await else {
             return Response::of(503, "Service Unavailable");
         };
@@ -242,32 +244,36 @@ impl Connection {
             parameters: &parameters,
             fps: stream.fps(),
             sound: self.camera.sound,
+            has_metadata: self.camera.metadata.is_some(),
         };
         Response::ok()
-            .with("Content-Base", format!("{}/", base_of(&request.uri)))
+            .with("Content-Base", format!("{}/", request::base_of(&request.uri)))
             .with_body("application/sdp", description.to_sdp())
     }
 
     async fn setup(&mut self, request: &Request) -> Response {
         let path = request.path();
-        let sound = self.camera.sound.filter(|_| path.ends_with(SOUND_TRACK));
-        let track = if sound.is_some() { SOUND_TRACK } else { TRACK };
+        let beside = Beside::of(path, &self.camera);
+        let track = beside.as_ref().map_or(TRACK, Beside::track);
+        if track == METADATA_TRACK && self.camera.faults.is_mute() {
+            return Response::not_found();
+        }
         let path = path.strip_suffix(track).map_or(path, |path| path.trim_end_matches('/'));
-        let Some(stream) = self.stream(path) else { return not_found() };
+        let Some(stream) = self.stream(path) else { return Response::not_found() };
         if let Some(session) = &self.session {
             if session.player.is_some() {
                 return Response::of(455, "Method Not Valid in This State");
             }
             if request.header("Session").is_some() && !session.is_named(request) {
-                return session_not_found();
+                return Response::session_not_found();
             }
         } else if request.header("Session").is_some() {
-            return session_not_found();
+            return Response::session_not_found();
         }
         let transport = match request.header("Transport").and_then(choose) {
             None => return Response::of(461, "Unsupported Transport"),
             Some(Asked::Interleaved(channels)) => {
-                let (rtp, rtcp) = channels.unwrap_or(if sound.is_some() { (2, 3) } else { (0, 1) });
+                let (rtp, rtcp) = channels.unwrap_or(beside.as_ref().map_or((0, 1), Beside::channels));
                 Transport::Interleaved { rtp, rtcp }
             }
             Some(Asked::Udp(rtp, rtcp)) => match UdpPair::bind(self.local.ip(), self.peer.ip(), (rtp, rtcp)).await {
@@ -275,16 +281,18 @@ impl Connection {
                 Err(_) => return Response::of(500, "Internal Server Error"),
             },
         };
-        if let Some(codec) = sound {
+        if let Some(beside) = beside {
             // The pictures are set up first, as every client does.
             let Some(session) = &mut self.session else {
                 return Response::of(455, "Method Not Valid in This State");
             };
-            let voice = Voice::new(codec, super::random());
             let response = Response::ok()
                 .with("Session", format!("{};timeout={}", session.id, SESSION_TIMEOUT.as_secs()))
-                .with("Transport", transport.header(voice.sender().ssrc()));
-            session.sound = Some((voice, transport));
+                .with("Transport", transport.header(beside.ssrc()));
+            match beside {
+                Beside::Sound(voice) => session.sound = Some((voice, transport)),
+                Beside::Words(words) => session.words = Some((words, transport)),
+            }
             return response;
         }
         let now = self.camera.clock.monotonic();
@@ -298,8 +306,11 @@ impl Connection {
 
     async fn play(&mut self, request: &Request) -> Response {
         let Some(session) = self.session.as_mut().filter(|session| session.is_named(request)) else {
-            return session_not_found();
+            return Response::session_not_found();
         };
+        if session.words.is_some() && self.camera.faults.sulks() {
+            return Response::of(500, "Internal Server Error");
+        }
         if session.player.is_none() {
             let Ok(parameters) = tokio::time::timeout(PARAMETERS_LIMIT, session.stream.parameters()).await else {
                 return Response::of(503, "Service Unavailable");
@@ -311,7 +322,7 @@ impl Connection {
             session.player = Some(Player::new(session.stream.subscribe(), packetizer));
             self.reports.reset_immediately();
         }
-        let Some(player) = &session.player else { return session_not_found() };
+        let Some(player) = &session.player else { return Response::session_not_found() };
         let base = track_base(&request.uri);
         let now = self.camera.faults.sent_as(session.stream.media_now());
         let (sequence, time) = (player.packetizer.sender().next_sequence(), player.packetizer.sender().timestamp(now));
@@ -320,13 +331,17 @@ impl Connection {
             let (sequence, time) = (voice.sender().next_sequence(), voice.timestamp(now));
             tracks = format!("{tracks},url={base}/{SOUND_TRACK};seq={sequence};rtptime={time}");
         }
+        if let Some((words, _)) = &session.words {
+            let (sequence, time) = (words.sender().next_sequence(), words.timestamp(now));
+            tracks = format!("{tracks},url={base}/{METADATA_TRACK};seq={sequence};rtptime={time}");
+        }
         Response::ok().with("Session", session.id.clone()).with("Range", "npt=now-").with("RTP-Info", tracks)
     }
 
     fn keep_alive(&mut self, request: &Request) -> Response {
         match (&self.session, request.header("Session")) {
             (Some(session), Some(_)) if session.is_named(request) => Response::ok().with("Session", session.id.clone()),
-            (_, Some(_)) => session_not_found(),
+            (_, Some(_)) => Response::session_not_found(),
             (_, None) => Response::ok(),
         }
     }
@@ -334,7 +349,7 @@ impl Connection {
     fn teardown(&mut self, request: &Request) -> Response {
         match self.session.take_if(|session| session.is_named(request)) {
             Some(session) => Response::ok().with("Session", session.id),
-            None => session_not_found(),
+            None => Response::session_not_found(),
         }
     }
 
@@ -377,6 +392,22 @@ impl Connection {
         self.write(&bytes).await
     }
 
+    /// What is to be said of what it sees.
+    async fn send_words(&mut self) -> Result<(), ConnectionError> {
+        let faults = &self.camera.faults;
+        let Some(Session { player: Some(player), words: Some((words, transport)), stream, .. }) = &mut self.session
+        else {
+            return Ok(());
+        };
+        let now = stream.elapsed();
+        if faults.stalls(now) || !player.has_begun() {
+            return Ok(());
+        }
+        let packets = words.due(now, faults, |ticks| faults.sent_as(ticks));
+        let bytes = send_packets(packets, transport, || faults.loses(player.chance())).await;
+        self.write(&bytes).await
+    }
+
     async fn report(&mut self) -> Result<(), ConnectionError> {
         let now = self.camera.clock.monotonic();
         let Some(session) = &mut self.session else { return Ok(()) };
@@ -389,6 +420,9 @@ impl Connection {
         let mut reports = vec![(pictures.report(utc, pictures.timestamp(media), name), &session.transport)];
         if let Some((voice, transport)) = &session.sound {
             reports.push((voice.sender().report(utc, voice.timestamp(media), name), transport));
+        }
+        if let Some((words, transport)) = &session.words {
+            reports.push((words.sender().report(utc, words.timestamp(media), name), transport));
         }
         let mut bytes = Vec::new();
         for (report, transport) in reports {
@@ -425,8 +459,8 @@ impl Connection {
 }
 
 /// The next thing that concerns the session; never, if nothing plays. May be cancelled.
-async fn session_happening(session: Option<&mut Session>, reports: &mut Interval, sounds: &mut Interval) -> Happening {
-    let Some(Session { player: Some(player), transport, sound, .. }) = session else { return pending().await };
+async fn session_happening(session: Option<&mut Session>, reports: &mut Interval, besides: &mut Interval) -> Happening {
+    let Some(Session { player: Some(player), transport, sound, words, .. }) = session else { return pending().await };
     let receiver_report = async {
         match transport {
             Transport::Interleaved { .. } => pending().await,
@@ -443,7 +477,7 @@ async fn session_happening(session: Option<&mut Session>, reports: &mut Interval
         picture = player.pictures.recv() => Happening::Picture(picture),
         () = receiver_report => Happening::Heard,
         _ = reports.tick() => Happening::ReportDue,
-        _ = sounds.tick(), if sound.is_some() => Happening::SoundDue,
+        _ = besides.tick(), if sound.is_some() || words.is_some() => Happening::BesideDue,
     }
 }
 
@@ -452,45 +486,6 @@ async fn fault_happening(event: Option<(Duration, fault::Event)>, now: Duration)
     let Some(event) = event else { return pending().await };
     tokio::time::sleep(event.0.saturating_sub(now)).await;
     event
-}
-
-/// Sends datagrams, but those that are lost on the way; gives back what is to be written into the connection instead.
-async fn send_packets(packets: Vec<Vec<u8>>, transport: &Transport, mut loses: impl FnMut() -> bool) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for packet in packets {
-        match transport {
-            Transport::Interleaved { rtp, .. } => put_frame(&mut bytes, *rtp, &packet),
-            // A datagram that the kernel does not take is a datagram lost.
-            Transport::Udp(pair) if !loses() => drop(pair.rtp.send_to(&packet, pair.rtp_to).await),
-            Transport::Udp(_) => {}
-        }
-    }
-    bytes
-}
-
-/// An interleaved frame (RFC 2326, 10.12).
-fn put_frame(bytes: &mut Vec<u8>, channel: u8, packet: &[u8]) {
-    bytes.extend_from_slice(&[b'$', channel]);
-    bytes.extend_from_slice(&u16::try_from(packet.len()).unwrap_or(u16::MAX).to_be_bytes());
-    bytes.extend_from_slice(packet);
-}
-
-/// A URL without query and trailing slashes.
-fn base_of(uri: &str) -> &str {
-    uri.split(['?', '#']).next().unwrap_or(uri).trim_end_matches('/')
-}
-
-fn track_base(uri: &str) -> &str {
-    let base = base_of(uri);
-    base.strip_suffix(TRACK).map_or(base, |base| base.trim_end_matches('/'))
-}
-
-fn not_found() -> Response {
-    Response::of(404, "Not Found")
-}
-
-fn session_not_found() -> Response {
-    Response::of(454, "Session Not Found")
 }
 
 fn new_nonce() -> String {

@@ -14,6 +14,11 @@
 //! | `resolution@20s:640x360` | pictures of the main stream have another size from then on |
 //! | `loss:5%` | that part of the UDP datagrams is lost |
 //! | `rtcp-silent` | no sender reports |
+//! | `mute` | what it says itself of motion may not be set up, though it is described |
+//! | `sulk` | whoever set that up may not play |
+//! | `mumble@20s:5s` | for 5 s what it says itself of motion is garbage |
+//! | `shout@20s` | it says something of 10 MB |
+//! | `drone@20s:5s` | for 5 s it says something without an end |
 //! | `basic` | every second connection is asked for its password in clear text, and not by digest |
 //!
 //! A camera that loops a file sends it in its own order and size.
@@ -34,6 +39,11 @@ enum Fault {
     Resolution { at: Duration, size: (u32, u32) },
     Loss { part: f64 },
     RtcpSilent,
+    Mute,
+    Sulk,
+    Mumble(Window),
+    Shout { at: Duration },
+    Drone(Window),
     Basic,
 }
 
@@ -60,7 +70,7 @@ pub enum ParseFaultError {
     /// None of the names.
     #[error(
         "{0:?} is no fault; there are stall@20s:5s, drop@20s:10s, garbage@20s:2s, cseq@20s:2s, jump@20s:-1h, wrap@20s, \
-         b-frames, resolution@20s:640x360, loss:5%, rtcp-silent and basic"
+         b-frames, resolution@20s:640x360, loss:5%, rtcp-silent, mute, sulk, mumble@20s:5s, shout@20s, drone@20s:5s and basic"
     )]
     Unknown(String),
     /// A name, but not what belongs to it.
@@ -160,6 +170,31 @@ impl Faults {
         !others.is_multiple_of(2) && self.0.contains(&Fault::Basic)
     }
 
+    /// Whether its metadata may not be set up.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.0.contains(&Fault::Mute)
+    }
+
+    /// Whether nothing is played to whoever set its metadata up.
+    pub(crate) fn sulks(&self) -> bool {
+        self.0.contains(&Fault::Sulk)
+    }
+
+    /// Whether its metadata is garbage now.
+    pub(crate) fn mumbles(&self, now: Duration) -> bool {
+        self.0.iter().any(|fault| matches!(fault, Fault::Mumble(window) if window.holds(now)))
+    }
+
+    /// Whether a huge message is due since the last look.
+    pub(crate) fn shouts(&self, before: Duration, now: Duration) -> bool {
+        self.0.iter().any(|fault| matches!(fault, Fault::Shout { at } if before < *at && *at <= now))
+    }
+
+    /// Whether a message without an end goes on now.
+    pub(crate) fn drones(&self, now: Duration) -> bool {
+        self.0.iter().any(|fault| matches!(fault, Fault::Drone(window) if window.holds(now)))
+    }
+
     /// Whether there are no sender reports.
     pub(crate) fn is_rtcp_silent(&self) -> bool {
         self.0.contains(&Fault::RtcpSilent)
@@ -192,6 +227,11 @@ fn fault(text: &str) -> Result<Fault, ParseFaultError> {
         "resolution" => "resolution@20s:640x360, with even numbers from 320x180 to 3840x2160",
         "loss" => "loss:5%, at most 100%",
         "rtcp-silent" => "rtcp-silent",
+        "mute" => "mute",
+        "sulk" => "sulk",
+        "mumble" => "mumble@20s:5s",
+        "shout" => "shout@20s",
+        "drone" => "drone@20s:5s",
         "basic" => "basic",
         _ => return Err(ParseFaultError::Unknown(text.to_owned())),
     };
@@ -208,6 +248,8 @@ fn read(name: &str, rest: &str) -> Option<Fault> {
         return match (name, rest) {
             ("b-frames", "") => Some(Fault::BFrames),
             ("rtcp-silent", "") => Some(Fault::RtcpSilent),
+            ("mute", "") => Some(Fault::Mute),
+            ("sulk", "") => Some(Fault::Sulk),
             ("basic", "") => Some(Fault::Basic),
             _ => None,
         };
@@ -219,6 +261,9 @@ fn read(name: &str, rest: &str) -> Option<Fault> {
         "stall" => window().map(Fault::Stall),
         "garbage" => window().map(Fault::Garbage),
         "cseq" => window().map(Fault::CSeq),
+        "mumble" => window().map(Fault::Mumble),
+        "drone" => window().map(Fault::Drone),
+        "shout" => more.is_none().then_some(Fault::Shout { at }),
         "drop" => match more {
             None => Some(Fault::Drop(Window { at, length: Duration::ZERO })),
             Some(_) => window().map(Fault::Drop),
@@ -273,7 +318,7 @@ mod tests {
     fn each_fault_is_read_and_holds_when_it_says() {
         let all = faults(
             "stall@20s:5s, drop@40s:10s,drop@100s,garbage@1m:500ms,cseq@70s:2s,jump@80s:-1h,jump@90s:+90s,b-frames,\
-             resolution@2m:640x360,resolution@1.5m:320x180,rtcp-silent,loss:5%,basic",
+             resolution@2m:640x360,resolution@1.5m:320x180,rtcp-silent,loss:5%,basic,mute,sulk,mumble@3s:1s,shout@5s,drone@6s:1s",
         );
         assert_eq!([19, 20, 24, 25].map(|at| all.stalls(s(at))), [false, true, true, false]);
         assert_eq!([39, 40, 49, 50, 100].map(|at| all.is_away(s(at))), [false, true, true, false, false]);
@@ -286,7 +331,10 @@ mod tests {
         let sent = [79, 80, 89, 90].map(|at| all.sent_as(at * second) / second - at);
         assert_eq!(sent, [0, -3600, -3600, -3510]);
         assert_eq!(all.sizes(), [(s(90), (320, 180)), (s(120), (640, 360))]);
-        assert!(all.b_frames() && all.is_rtcp_silent());
+        assert!(all.b_frames() && all.is_rtcp_silent() && all.is_mute() && all.sulks());
+        assert_eq!([2, 3, 4].map(|at| all.mumbles(s(at))), [false, true, false]);
+        assert_eq!([5, 6, 7].map(|at| all.drones(s(at))), [false, true, false]);
+        assert_eq!([(3, 4), (4, 5), (5, 6)].map(|(from, to)| all.shouts(s(from), s(to))), [false, true, false]);
         assert_eq!([0, 1, 2, 3].map(|others| all.asks_in_clear_text(others)), [false, true, false, true]);
         assert!(!faults("").asks_in_clear_text(1));
         let lost = (0..=u16::MAX).filter(|random| all.loses(*random)).count();

@@ -1,4 +1,4 @@
-//! A simulated camera: RTSP with digest authentication, H.264 or H.265 and G.711 over TCP and UDP, mDNS.
+//! A simulated camera: RTSP with digest authentication, H.264 or H.265, G.711 and ONVIF metadata over TCP and UDP, mDNS.
 //!
 //! It draws its own scene, or loops a file. What it shows carries the time, the camera's name and a number that programs
 //! read ([`watermark`]), so that a test knows from which camera, and from when, any picture is. The scene knows at which
@@ -13,6 +13,7 @@ mod figure;
 mod font;
 mod garden;
 mod looped;
+mod metadata;
 mod nal;
 mod onvif;
 mod picture;
@@ -75,6 +76,8 @@ pub struct Options {
     pub codec: Codec,
     /// How it codes what it hears; it is deaf, if `None`.
     pub audio: Option<SoundCodec>,
+    /// Whether it says itself when somebody walks through its scene, on a track of ONVIF metadata.
+    pub metadata: bool,
     /// The number in its pictures; also chooses what it looks at and when somebody walks.
     pub watermark: u16,
     /// Who may watch; everybody, if `None`.
@@ -101,6 +104,7 @@ impl Default for Options {
             file: None,
             codec: Codec::H264,
             audio: None,
+            metadata: false,
             watermark: 0,
             credentials: None,
             mdns: false,
@@ -199,6 +203,8 @@ struct Camera {
     main: Arc<Stream>,
     sub: Arc<Stream>,
     sound: Option<SoundCodec>,
+    /// What it speaks of, if it speaks: its scene, and its number.
+    metadata: Option<(Scene, u16)>,
     faults: Faults,
     clock: Clock,
 }
@@ -322,6 +328,7 @@ pub async fn run(
         sub: Arc::clone(&sub),
         identity,
         sound: options.audio,
+        metadata: options.metadata.then_some((options.scene, options.watermark)),
         faults: options.faults.clone(),
         clock,
     });

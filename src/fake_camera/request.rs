@@ -28,6 +28,11 @@ impl Request {
     }
 }
 
+/// A URL without query and trailing slashes.
+pub(crate) fn base_of(uri: &str) -> &str {
+    uri.split(['?', '#']).next().unwrap_or(uri).trim_end_matches('/')
+}
+
 /// What stands at the beginning of the bytes received so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Parsed {
@@ -114,6 +119,14 @@ impl Response {
 
     pub(crate) fn of(code: u16, reason: &'static str) -> Self {
         Self { status: (code, reason), headers: Vec::new(), body: String::new() }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::of(404, "Not Found")
+    }
+
+    pub(crate) fn session_not_found() -> Self {
+        Self::of(454, "Session Not Found")
     }
 
     /// Adds a header. Line breaks in its value are taken out.

@@ -70,6 +70,20 @@ impl Sender {
         packet
     }
 
+    /// A message in as many packets as it takes; the last one carries the marker.
+    pub(crate) fn message(&mut self, pts: i64, payload: &[u8]) -> Vec<Vec<u8>> {
+        let mut packets = self.pieces(pts, payload);
+        if let Some(last) = packets.last_mut() {
+            last[1] |= 0x80;
+        }
+        packets
+    }
+
+    /// A part of a message that goes on.
+    pub(crate) fn pieces(&mut self, pts: i64, payload: &[u8]) -> Vec<Vec<u8>> {
+        payload.chunks(MAX_PACKET - HEADER).map(|piece| self.packet(pts, piece)).collect()
+    }
+
     /// A sender report with its SDES (RFC 3550, 6.4.1): `now` and `timestamp` are the same moment on both clocks.
     pub(crate) fn report(&self, now: UtcMicros, timestamp: u32, cname: &str) -> Vec<u8> {
         let mut report = vec![0x80, 200, 0, 6];

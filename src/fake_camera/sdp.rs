@@ -4,7 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::metadata;
 use super::nal::{Codec, ParameterSets};
+use super::request::base_of;
 use super::rtp::PAYLOAD_TYPE;
 use super::sound::{self, SoundCodec};
 
@@ -13,6 +15,15 @@ pub(crate) const TRACK: &str = "trackID=0";
 
 /// The same of the sound.
 pub(crate) const SOUND_TRACK: &str = "trackID=1";
+
+/// The same of what it says itself.
+pub(crate) const METADATA_TRACK: &str = "trackID=2";
+
+/// The stream's URL, of its own or of its pictures'.
+pub(crate) fn track_base(uri: &str) -> &str {
+    let base = base_of(uri);
+    base.strip_suffix(TRACK).map_or(base, |base| base.trim_end_matches('/'))
+}
 
 /// A stream's description.
 pub(crate) struct Description<'a> {
@@ -26,6 +37,8 @@ pub(crate) struct Description<'a> {
     /// Pictures a second, if they are even.
     pub(crate) fps: Option<u32>,
     pub(crate) sound: Option<SoundCodec>,
+    /// Whether it says itself when something moves.
+    pub(crate) has_metadata: bool,
 }
 
 impl Description<'_> {
@@ -58,6 +71,13 @@ impl Description<'_> {
             lines.push(format!("a=rtpmap:{kind} {}/{}", codec.encoding_name(), sound::RATE));
             lines.push("a=recvonly".to_owned());
             lines.push(format!("a=control:{SOUND_TRACK}"));
+        }
+        if self.has_metadata {
+            let kind = metadata::PAYLOAD_TYPE;
+            lines.push(format!("m=application 0 RTP/AVP {kind}"));
+            lines.push(format!("a=rtpmap:{kind} {}/90000", metadata::ENCODING_NAME));
+            lines.push("a=recvonly".to_owned());
+            lines.push(format!("a=control:{METADATA_TRACK}"));
         }
         lines.into_iter().map(|line| line + "\r\n").collect()
     }
@@ -105,13 +125,16 @@ mod tests {
             parameters: &parameters,
             fps: Some(15),
             sound: Some(SoundCodec::Pcma),
+            has_metadata: true,
         };
         let sdp = description.to_sdp();
         assert!(sdp.contains("profile-level-id=42C01F;sprop-parameter-sets=Z0LAHw==,aM4=\r\n"), "{sdp}");
-        assert_eq!(sdp.lines().filter(|line| line.starts_with("m=")).count(), 2);
+        assert_eq!(sdp.lines().filter(|line| line.starts_with("m=")).count(), 3);
+        let (rest, metadata) = sdp.split_once("m=application 0 RTP/AVP 107\r\n").expect("a track of metadata");
         assert!(
-            sdp.ends_with("m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=recvonly\r\na=control:trackID=1\r\n"),
+            rest.ends_with("m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=recvonly\r\na=control:trackID=1\r\n"),
             "{sdp}"
         );
+        assert_eq!(metadata, "a=rtpmap:107 vnd.onvif.metadata/90000\r\na=recvonly\r\na=control:trackID=2\r\n");
     }
 }

@@ -6,9 +6,12 @@ use tokio::sync::broadcast;
 
 use crate::units::Monotonic;
 
+use super::Camera;
+use super::metadata::Words;
 use super::nal::AccessUnit;
 use super::request::Request;
 use super::rtp::{PAYLOAD_TYPE, Packetizer, Sender};
+use super::sdp::{METADATA_TRACK, SOUND_TRACK};
 use super::sound::Voice;
 use super::stream::Stream;
 use super::transport::Transport;
@@ -20,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) transport: Transport,
     /// The sound, if it was set up as well, and its own way.
     pub(crate) sound: Option<(Voice, Transport)>,
+    /// What the camera says itself, likewise.
+    pub(crate) words: Option<(Words, Transport)>,
     /// From PLAY on.
     pub(crate) player: Option<Player>,
     /// When the client last sent anything.
@@ -31,7 +36,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(stream: Arc<Stream>, transport: Transport, now: Monotonic) -> Self {
         let id = format!("{:016X}", u64::from_be_bytes(super::random()));
-        Self { id, stream, transport, sound: None, player: None, heard: now, random: super::random() }
+        Self { id, stream, transport, sound: None, words: None, player: None, heard: now, random: super::random() }
     }
 
     /// Whether the request's `Session` header means this one.
@@ -42,6 +47,47 @@ impl Session {
     /// The source id of its packets.
     pub(crate) fn ssrc(&self) -> u32 {
         Sender::new(PAYLOAD_TYPE, self.random).ssrc()
+    }
+}
+
+/// A track beside the pictures, as it is set up.
+pub(crate) enum Beside {
+    Sound(Voice),
+    Words(Words),
+}
+
+impl Beside {
+    /// `None` if the path is none of such a track of that camera.
+    pub(crate) fn of(path: &str, camera: &Camera) -> Option<Self> {
+        if path.ends_with(SOUND_TRACK) {
+            camera.sound.map(|codec| Self::Sound(Voice::new(codec, super::random())))
+        } else if path.ends_with(METADATA_TRACK) {
+            camera.metadata.map(|(scene, number)| Self::Words(Words::new(scene, number, super::random())))
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn track(&self) -> &'static str {
+        match self {
+            Self::Sound(_) => SOUND_TRACK,
+            Self::Words(_) => METADATA_TRACK,
+        }
+    }
+
+    /// Those that it gets if the client leaves the choice.
+    pub(crate) fn channels(&self) -> (u8, u8) {
+        match self {
+            Self::Sound(_) => (2, 3),
+            Self::Words(_) => (4, 5),
+        }
+    }
+
+    pub(crate) fn ssrc(&self) -> u32 {
+        match self {
+            Self::Sound(voice) => voice.sender().ssrc(),
+            Self::Words(words) => words.sender().ssrc(),
+        }
     }
 }
 

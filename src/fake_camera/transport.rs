@@ -122,6 +122,31 @@ impl Transport {
     }
 }
 
+/// Sends datagrams, but those that are lost on the way; gives back what is to be written into the connection instead.
+pub(crate) async fn send_packets(
+    packets: Vec<Vec<u8>>,
+    transport: &Transport,
+    mut loses: impl FnMut() -> bool,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for packet in packets {
+        match transport {
+            Transport::Interleaved { rtp, .. } => put_frame(&mut bytes, *rtp, &packet),
+            // A datagram that the kernel does not take is a datagram lost.
+            Transport::Udp(pair) if !loses() => drop(pair.rtp.send_to(&packet, pair.rtp_to).await),
+            Transport::Udp(_) => {}
+        }
+    }
+    bytes
+}
+
+/// An interleaved frame (RFC 2326, 10.12).
+pub(crate) fn put_frame(bytes: &mut Vec<u8>, channel: u8, packet: &[u8]) {
+    bytes.extend_from_slice(&[b'$', channel]);
+    bytes.extend_from_slice(&u16::try_from(packet.len()).unwrap_or(u16::MAX).to_be_bytes());
+    bytes.extend_from_slice(packet);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Transaction, params};
 
+use crate::camera::packet::Heard;
 use crate::record::segment::{ClockSet, ClosedSegment};
 use crate::units::{UtcMicros, UtcSpan};
 
@@ -16,6 +17,8 @@ const MOVE_GAPS: &str = "UPDATE gaps SET start_us = start_us + ?4, end_us = end_
     WHERE camera = ?1 AND start_us > ?2 AND start_us < ?3";
 const MOVE_EVENTS: &str = "UPDATE events SET start_us = start_us + ?4, end_us = end_us + ?4
     WHERE camera = ?1 AND start_us >= ?2 AND start_us < ?3";
+const MOVE_CAMERA_MOTION: &str = "UPDATE camera_motion SET start_us = start_us + ?5, end_us = end_us + ?5
+    WHERE camera = ?1 AND what = ?2 AND start_us >= ?3 AND start_us < ?4";
 
 /// A moment as it is after the clock was set.
 fn moved(moment: UtcMicros, by_us: i64) -> UtcMicros {
@@ -44,19 +47,24 @@ pub fn move_segment(tx: &Transaction<'_>, segment: &ClosedSegment, span: UtcSpan
     tx.prepare_cached(MOVE_SEGMENT)?.execute((segment.id, span.start(), span.end(), path)).map(drop)
 }
 
-/// Moves the camera's gaps and events.
+/// Moves the camera's gaps and events, and what it said itself.
 pub fn move_the_rest(tx: &Transaction<'_>, set: &ClockSet) -> rusqlite::Result<()> {
     let (begin, end) = (set.span.start(), set.span.end());
     tx.prepare_cached(STRETCH_GAP)?.execute(params![&set.camera, begin, set.by_us])?;
     tx.prepare_cached(MOVE_GAPS)?.execute(params![&set.camera, begin, end, set.by_us])?;
-    tx.prepare_cached(MOVE_EVENTS)?.execute(params![&set.camera, begin, end, set.by_us]).map(drop)
+    tx.prepare_cached(MOVE_EVENTS)?.execute(params![&set.camera, begin, end, set.by_us])?;
+    for what in [Heard::Track, Heard::Motion] {
+        tx.prepare_cached(MOVE_CAMERA_MOTION)?.execute(params![&set.camera, what, begin, end, set.by_us])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::packet::{CameraMotion, Turn};
     use crate::index::testing::{self, camera, span as between};
-    use crate::index::{gaps, segments};
+    use crate::index::{camera_motion, gaps, segments};
     use crate::record::segment::{Gap, GapCause};
     use crate::units::{ByteLen, SegmentId};
 
@@ -112,7 +120,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_camera_said_itself_moves_and_what_goes_on_goes_on() {
+        let mut conn = testing::database();
+        let tx = conn.transaction().unwrap();
+        let porch = camera("porch");
+        let say = |what, turn, at| {
+            camera_motion::note(&tx, &porch, CameraMotion { what, turn, at: UtcMicros(at) }).unwrap();
+        };
+        say(Heard::Motion, Turn::Begins, 50);
+        say(Heard::Motion, Turn::Ends, 60);
+        say(Heard::Track, Turn::Begins, 105);
+        say(Heard::Motion, Turn::Begins, 120);
+        say(Heard::Motion, Turn::Ends, 125);
+        move_the_rest(&tx, &ClockSet { camera: porch.clone(), span: between(105, 150), by_us: 1000 }).unwrap();
+        say(Heard::Track, Turn::Ends, 1200);
+        let all = |what| -> Vec<_> {
+            let spans = camera_motion::between(&tx, &porch, what, between(0, 10_000)).unwrap();
+            spans.into_iter().map(|span| (span.start.0, span.end.map(|end| end.0))).collect()
+        };
+        assert_eq!(all(Heard::Motion), [(50, Some(60)), (1120, Some(1125))]);
+        assert_eq!(all(Heard::Track), [(1105, Some(1200))]);
+    }
+
+    #[test]
     fn moving_reads_no_whole_table() {
-        testing::assert_no_scan(&[MOVE_SEGMENT, STRETCH_GAP, MOVE_GAPS, MOVE_EVENTS]);
+        testing::assert_no_scan(&[MOVE_SEGMENT, STRETCH_GAP, MOVE_GAPS, MOVE_EVENTS, MOVE_CAMERA_MOTION]);
     }
 }

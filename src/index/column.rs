@@ -4,6 +4,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::access::{Role, TokenHash};
+use crate::camera::packet::Heard;
 use crate::record::segment::GapCause;
 use crate::units::{ByteLen, CameraId, EventId, InstallationId, SegmentId, UserId, UtcMicros};
 
@@ -106,5 +107,14 @@ impl FromSql for GapCause {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
         Self::from_name(name).ok_or_else(|| FromSqlError::Other(format!("\"{name}\" is no cause of a gap").into()))
+    }
+}
+
+impl ToSql for Heard {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(match self {
+            Self::Track => "track",
+            Self::Motion => "motion",
+        }))
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Every migration, oldest first: its file's name and its SQL. The database's `user_version` counts those that ran. One that
 /// landed is never edited again.
-pub const MIGRATIONS: [(&str, &str); 10] = [
+pub const MIGRATIONS: [(&str, &str); 11] = [
     ("0001_begin.sql", include_str!("migrations/0001_begin.sql")),
     ("0002_removed_events.sql", include_str!("migrations/0002_removed_events.sql")),
     ("0003_causes_of_gaps.sql", include_str!("migrations/0003_causes_of_gaps.sql")),
@@ -15,6 +15,7 @@ pub const MIGRATIONS: [(&str, &str); 10] = [
     ("0008_why_events.sql", include_str!("migrations/0008_why_events.sql")),
     ("0009_guessed_time.sql", include_str!("migrations/0009_guessed_time.sql")),
     ("0010_seen_events.sql", include_str!("migrations/0010_seen_events.sql")),
+    ("0011_camera_motion.sql", include_str!("migrations/0011_camera_motion.sql")),
 ];
 
 /// The `user_version` of a database that all of them ran on.

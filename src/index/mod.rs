@@ -8,6 +8,7 @@
 
 pub mod adoption;
 pub mod audit;
+pub mod camera_motion;
 pub mod cameras;
 pub mod check;
 pub mod claim;

@@ -198,6 +198,17 @@ CREATE INDEX events_by_length ON events (camera, end_us - start_us);
 CREATE INDEX events_open ON events (camera, start_us) WHERE end_us IS NULL;
 CREATE INDEX events_kept ON events (camera, start_us) WHERE kept = 1;
 
+-- What cameras themselves say of motion, on a track beside their pictures: shown beside our events, and never one.
+CREATE TABLE camera_motion (
+  camera TEXT NOT NULL REFERENCES cameras (id),       -- which camera says it
+  what TEXT NOT NULL CHECK (what IN ('track', 'motion')), -- 'track': it was listened to; 'motion': it said that something moves
+  start_us INTEGER NOT NULL,                          -- from when, by arrival
+  end_us INTEGER CHECK (end_us >= start_us)           -- to when; NULL while it goes on, which of each kind one does at most
+) STRICT;
+CREATE INDEX camera_motion_by_camera ON camera_motion (camera, what, start_us, end_us);
+CREATE INDEX camera_motion_by_length ON camera_motion (camera, what, end_us - start_us);
+CREATE INDEX camera_motion_open ON camera_motion (camera, what, start_us) WHERE end_us IS NULL;
+
 -- Up to when each person has seen what moved: what began later is new to them. No row: everything is.
 CREATE TABLE looked (
   user INTEGER PRIMARY KEY                            -- who

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
-use crate::index::cameras;
+use crate::index::{camera_motion, cameras};
 use crate::record::segment::ClosedSegment;
 use crate::units::{ByteLen, CameraId, SegmentId, UtcMicros, UtcSpan};
 
@@ -234,9 +234,14 @@ pub fn forget(tx: &Transaction<'_>, id: SegmentId) -> rusqlite::Result<bool> {
 
 /// Makes a segment's file garbage: its row goes, and its path waits in [`crate::index::garbage`] to be unlinked. `false` if
 /// there is no such segment.
+///
+/// What its camera said itself of that time goes as well, where no other footage is left of it.
 pub fn remove(tx: &Transaction<'_>, id: SegmentId) -> rusqlite::Result<bool> {
+    let Some(segment) = by_id(tx, id)? else { return Ok(false) };
     tx.prepare_cached(TO_GARBAGE)?.execute([id])?;
-    Ok(tx.prepare_cached(REMOVE)?.execute([id])? == 1)
+    tx.prepare_cached(REMOVE)?.execute([id])?;
+    camera_motion::remove_without_footage(tx, &segment.camera, segment.span)?;
+    Ok(true)
 }
 
 #[cfg(test)]

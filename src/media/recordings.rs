@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::access::{Denied, Right, Viewable};
-use crate::index::{Readers, events, gaps, pauses, segments};
+use crate::camera::packet::Heard;
+use crate::index::{Readers, camera_motion, events, gaps, pauses, segments};
 use crate::media::source::Recording;
 use crate::media::{MediaError, needs};
 use crate::record::open::OpenSegments;
@@ -24,6 +25,8 @@ pub struct Overview {
     pub gaps: Vec<Gap>,
     /// Events, by start, whole.
     pub motion: Vec<Motion>,
+    /// When the camera itself said that something moves, by start, whole; `None` if it was not listened to in that time.
+    pub camera_motion: Option<Vec<camera_motion::Span>>,
 }
 
 /// When something moved.
@@ -53,7 +56,7 @@ pub async fn overview(
     // First the open ones, then the rows: whatever is closed in between is seen twice rather than not at all.
     let open: Vec<_> = open.of(proof.get()).into_iter().map(|open| open.span).collect();
     let camera = proof.get().clone();
-    let (mut recorded, gaps, motion) = readers
+    let (mut recorded, gaps, motion, camera_motion) = readers
         .read(move |conn| {
             let recorded = segments::times_between(conn, &camera, span)?;
             let mut gaps = gaps::between(conn, &camera, span)?;
@@ -62,7 +65,9 @@ pub async fn overview(
             {
                 gaps.push(Gap { camera: camera.clone(), span, cause: GapCause::Paused });
             }
-            Ok((recorded, gaps, events::between(conn, &camera, span)?))
+            let said = camera_motion::between(conn, &camera, Heard::Motion, span)?;
+            let is_known = !said.is_empty() || !camera_motion::between(conn, &camera, Heard::Track, span)?.is_empty();
+            Ok((recorded, gaps, events::between(conn, &camera, span)?, is_known.then_some(said)))
         })
         .await?;
     let cut = |gap: Gap| Some(Gap { span: gap.span.intersection(span)?, ..gap });
@@ -75,6 +80,7 @@ pub async fn overview(
             .into_iter()
             .map(|event| Motion { start: event.start, end: event.end, peak: event.peak })
             .collect(),
+        camera_motion,
     })
 }
 
@@ -132,6 +138,7 @@ fn merge(spans: impl Iterator<Item = UtcSpan>) -> Vec<UtcSpan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::packet::{CameraMotion, Turn};
     use crate::detect::event::MotionEvent;
     use crate::media::testing::{Storage, id};
     use crate::record::segment::{GapCause, OpenSegment};
@@ -177,6 +184,15 @@ mod tests {
             preview: None,
         };
         storage.write(|tx| events::upsert(tx, &event));
+        let says = |what, turn, at: i64| CameraMotion { what, turn, at: UtcMicros(at * 1_000_000) };
+        for said in [
+            says(Heard::Track, Turn::Begins, 0),
+            says(Heard::Motion, Turn::Begins, 20),
+            says(Heard::Motion, Turn::Ends, 72),
+            says(Heard::Track, Turn::Ends, 199),
+        ] {
+            storage.write(|tx| camera_motion::note(tx, &id("porch"), said));
+        }
 
         let proof = storage.household.proof("porch", Right::History);
         let told =
@@ -184,11 +200,13 @@ mod tests {
         assert_eq!(told.spans, [span(30, 120), span(150, 200)]);
         assert_eq!(told.gaps, [gap]);
         assert_eq!(told.motion, [Motion { start: UtcMicros(70_000_000), end: None, peak: 0.25 }]);
+        let itself = camera_motion::Span { start: UtcMicros(20_000_000), end: Some(UtcMicros(72_000_000)) };
+        assert_eq!(told.camera_motion, Some(vec![itself]));
 
         storage.open.set(open_segment("porch", 5, span(210, 220)));
         let told =
             overview(&proof, span(200, 300), UtcMicros(0), &storage.readers, &storage.open).await.expect("an overview");
-        assert_eq!(told.spans, [span(200, 220)]);
+        assert_eq!((told.spans, told.camera_motion), (vec![span(200, 220)], None));
         let live = storage.household.proof("porch", Right::Live);
         let refused = overview(&live, span(0, 1), UtcMicros(0), &storage.readers, &storage.open).await;
         assert!(matches!(refused, Err(MediaError::WrongRight(Right::Live))));

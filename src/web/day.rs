@@ -20,6 +20,7 @@ use crate::media::recordings::{self, Motion, Overview};
 use crate::record::segment::Gap;
 use crate::units::{CameraId, UtcMicros, UtcSpan};
 use crate::web::activity::moment;
+use crate::web::camera_motion::{self, SaidOnDay};
 use crate::web::clips::refused;
 use crate::web::events::{Choice, card};
 use crate::web::frame::{Frame, Place, page as answer};
@@ -42,6 +43,9 @@ pub(crate) struct DayPage {
     pub(crate) marks: Vec<Mark>,
     pub(crate) events: Vec<String>,
     pub(crate) gaps: Vec<GapInWords>,
+    /// What the camera itself said, if it was listened to.
+    pub(crate) camera_motion: Option<SaidOnDay>,
+    pub(crate) has_camera_motion: bool,
     pub(crate) watched: Vec<Watched>,
     pub(crate) may_export: bool,
     pub(crate) save_start: f64,
@@ -153,6 +157,8 @@ pub(crate) async fn page(
         marks: marks(&known, day, now),
         events: events.iter().rev().map(|row| card(&site, row, false)).collect(),
         gaps: known.gaps.iter().map(|gap| gap_in_words(gap, now)).collect(),
+        camera_motion: SaidOnDay::of(known.camera_motion.as_deref(), now),
+        has_camera_motion: known.camera_motion.is_some(),
         watched: watched::of(&site, &camera, day, now).await?,
         may_export: rights.iter().any(|(other, rights)| other == camera.get() && rights.has(Right::Export)),
         save_start: saved.as_unix_seconds(),
@@ -200,6 +206,7 @@ pub(crate) async fn recordings(
         "spans": known.spans.iter().map(seconds).collect::<Vec<_>>(),
         "gaps": known.gaps.iter().map(gap).collect::<Vec<_>>(),
         "motion": known.motion.iter().map(motion).collect::<Vec<_>>(),
+        "camera_motion": camera_motion::as_json(known.camera_motion.as_deref()),
     })))
 }
 
@@ -227,7 +234,13 @@ pub(crate) fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark>
         let span = UtcSpan::new(row.start, shown)?;
         mark("bar-motion", span, 24, 36, format!("motion at {}", words::local(row.start, "%H:%M:%S")))
     });
-    footage.chain(gaps).chain(motion).collect()
+    let said = known.camera_motion.iter().flatten().filter_map(|said| {
+        let shown = said.start.plus(Duration::from_secs(90)).max(said.end.unwrap_or(now));
+        let span = UtcSpan::new(said.start, shown)?;
+        let words = format!("the camera itself saw motion at {}", words::local(said.start, "%H:%M:%S"));
+        mark("bar-camera-motion", span, 3, 6, words)
+    });
+    footage.chain(gaps).chain(motion).chain(said).collect()
 }
 
 fn gap_in_words(gap: &Gap, now: UtcMicros) -> GapInWords {

@@ -16,10 +16,12 @@ use serde_json::Value;
 use crate::access::{Right, Viewable};
 use crate::disk::EventPicture;
 use crate::index::audit::{self, Entry};
+use crate::index::camera_motion;
 use crate::index::events::{self, EventFilter, EventRow};
 use crate::media::event_picture;
 use crate::units::{CameraId, UtcMicros, UtcSpan};
-use crate::web::events::{as_json, length};
+use crate::web::camera_motion::sentence;
+use crate::web::events::{as_json, length, time_of};
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::require_json;
@@ -42,6 +44,8 @@ pub(crate) struct EventPage {
     pub(crate) zones: String,
     pub(crate) peak: String,
     pub(crate) why: Option<String>,
+    /// What the camera itself said then, if that is known: text of ours with `<time>` elements.
+    pub(crate) camera_motion: Option<String>,
     pub(crate) is_kept: bool,
     pub(crate) note: String,
     pub(crate) clip: String,
@@ -73,13 +77,14 @@ pub(crate) async fn page(
     let (gate, viewer) = (site.parts.gate.clone(), event.viewer().clone());
     let visible = site.blocking(move || gate.cameras(&viewer, Right::History)).await?;
     let cameras: Vec<_> = visible.iter().map(|proof| proof.camera().clone()).collect();
-    let start = row.start;
+    let (start, id, own) = (row.start, row.camera.clone(), time_of(row, now));
     let around = site.parts.readers.read(move |connection| {
         let newer = newer_than(connection, &cameras, start)?;
         let filter = EventFilter { cameras, after: None, before: Some(start), limit: 1 };
-        Ok((newer, events::list(connection, &filter)?.into_iter().next()))
+        let older = events::list(connection, &filter)?.into_iter().next();
+        Ok((newer, older, camera_motion::around(connection, &id, own)?))
     });
-    let (newer, older) =
+    let (newer, older, said) =
         around.await.map_err(|error| unavailable("the recorder's database does not answer; try again")(&error))?;
     let name = site.parts.board.name(event.camera());
     let frame = Frame::inside(&site, event.viewer(), Place::Events, &name).await?;
@@ -91,6 +96,7 @@ pub(crate) async fn page(
         zones: row.zones.join(", "),
         peak: format!("{:.1} %", row.peak * 100.0),
         why: row.why.as_ref().map(|why| why::event(why, &row.zones)),
+        camera_motion: sentence(said.as_deref(), now),
         is_kept: row.kept,
         note: row.note.clone(),
         clip: links::event_clip(row.id),
@@ -110,8 +116,13 @@ pub(crate) async fn page(
 }
 
 /// `GET /api/events/{event}`.
-pub(crate) async fn get(Extension(event): Extension<Viewable<EventRow>>) -> Json<Value> {
-    Json(as_json(event.get()))
+pub(crate) async fn get(
+    State(site): State<Arc<Site>>,
+    Extension(event): Extension<Viewable<EventRow>>,
+) -> Result<Json<Value>, Refusal> {
+    let (camera, span) = (event.camera().clone(), time_of(event.get(), site.parts.clock.now()));
+    let said = site.read(move |connection| camera_motion::around(connection, &camera, span)).await?;
+    Ok(Json(as_json(event.get(), said.as_deref())))
 }
 
 /// What may be changed of an event.

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use crate::access::{Right, Viewer};
 use crate::index::events::{EventFilter, EventRow};
-use crate::index::{looked, search};
-use crate::units::{CameraId, EventId, UtcMicros};
+use crate::index::{camera_motion, looked, search};
+use crate::units::{CameraId, EventId, UtcMicros, UtcSpan};
 use crate::web::activity::moment;
+use crate::web::camera_motion::as_json as in_json;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::links;
 use crate::web::refusal::Refusal;
@@ -187,11 +188,21 @@ pub(crate) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Refusal> {
     let (found, _) = find(&site, &viewer, &wanted).await?;
-    Ok(Json(found.events.iter().map(as_json).collect()))
+    let (rows, now) = (found.events, site.parts.clock.now());
+    let said = site.read(move |conn| {
+        let said = |row: EventRow| Ok((camera_motion::around(conn, &row.camera, time_of(&row, now))?, row));
+        rows.into_iter().map(said).collect::<rusqlite::Result<Vec<_>>>()
+    });
+    Ok(Json(said.await?.iter().map(|(said, row)| as_json(row, said.as_deref())).collect()))
 }
 
-/// An event as programs read it.
-pub(crate) fn as_json(row: &EventRow) -> Value {
+/// From its start to its end, or to now.
+pub(crate) fn time_of(row: &EventRow, now: UtcMicros) -> UtcSpan {
+    UtcSpan::starting_at(row.start, row.end.unwrap_or(now).since(row.start))
+}
+
+/// An event as programs read it, with what its camera itself said then.
+pub(crate) fn as_json(row: &EventRow, said: Option<&[camera_motion::Span]>) -> Value {
     json!({
         "id": row.id,
         "camera": row.camera,
@@ -202,6 +213,7 @@ pub(crate) fn as_json(row: &EventRow) -> Value {
         "kept": row.kept,
         "note": row.note,
         "why": row.why,
+        "camera_motion": in_json(said),
     })
 }
 

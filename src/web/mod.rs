@@ -10,6 +10,7 @@ mod adopt;
 mod assets;
 mod board;
 mod calendar;
+mod camera_motion;
 mod cameras;
 pub mod claim;
 mod clips;

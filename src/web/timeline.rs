@@ -28,6 +28,8 @@ pub(crate) struct TimelinePage {
     pub(crate) calendar: String,
     /// Whether anything may be saved as a file.
     pub(crate) may_export: bool,
+    /// Whether one of the cameras was listened to when it says itself that something moves.
+    pub(crate) has_camera_motion: bool,
 }
 
 /// One camera and what it recorded that day.
@@ -52,12 +54,13 @@ pub(crate) async fn page(
     let proofs = site.blocking(move || gate.cameras(&asking, Right::History)).await?;
     let rights = site.rights(&viewer).await?;
     let parts = &site.parts;
-    let mut cameras = Vec::new();
+    let (mut cameras, mut has_camera_motion) = (Vec::new(), false);
     // All at once: there are several readers, and the page waits for the slowest camera alone.
     let asked = proofs.iter().map(|proof| recordings::overview(proof, days.span, now, &parts.readers, &parts.open));
     let known = futures_util::future::try_join_all(asked).await.map_err(refused)?;
     for (proof, known) in proofs.iter().zip(known) {
         let id = proof.camera();
+        has_camera_motion |= known.camera_motion.is_some();
         cameras.push(CameraOfDay {
             id: id.to_string(),
             name: parts.board.name(id),
@@ -73,6 +76,7 @@ pub(crate) async fn page(
         may_export: cameras.iter().any(|camera| camera.may_export),
         days,
         cameras,
+        has_camera_motion,
     };
     Ok(answer(StatusCode::OK, &page))
 }

@@ -20,7 +20,9 @@ pub(crate) enum Show {
     Clock,
     /// Day of the week, day, month.
     Day,
-    /// Both.
+    /// Hour, minute, second.
+    Exact,
+    /// All of it.
     Full,
     /// How long ago.
     Ago,
@@ -31,6 +33,7 @@ pub(crate) fn time(moment: UtcMicros, show: Show, now: UtcMicros) -> String {
     let (name, words) = match show {
         Show::Clock => ("clock", local(moment, "%H:%M")),
         Show::Day => ("day", local(moment, "%A, %-d %B")),
+        Show::Exact => ("exact", local(moment, "%H:%M:%S")),
         Show::Full => ("full", local(moment, "%A, %-d %B, %H:%M:%S")),
         Show::Ago => ("ago", format!("{} ago", length(now.since(moment)))),
     };

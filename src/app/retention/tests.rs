@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::app::testing;
+use crate::camera::packet::{CameraMotion, Heard, Turn};
 use crate::config::settings::KeepFree;
 use crate::detect::event::MotionEvent;
 use crate::record::queue::{Budget, queue};
@@ -101,6 +102,24 @@ async fn small_pictures_go_with_their_footage_and_never_hold_it_up() {
     std::fs::remove_file(folder.path().join(&all[2].path)).expect("removed");
     sweep(&site).await.expect("swept");
     assert!(site.footage.open_previews(&all[2].path).is_err());
+}
+
+#[tokio::test]
+async fn what_a_camera_said_itself_goes_after_its_days_also_where_nothing_was_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = testing::site(folder.path(), "", SimulatedClock::new(START).clock());
+    let porch: CameraId = "porch".parse().expect("an id");
+    for days in [40, 29] {
+        let at = START.minus(Duration::from_secs(86_400 * days));
+        for (turn, at) in [(Turn::Begins, at), (Turn::Ends, at.plus(Duration::from_secs(10)))] {
+            let (camera, said) = (porch.clone(), CameraMotion { what: Heard::Motion, turn, at });
+            site.writer.write(move |tx| camera_motion::note(tx, &camera, said)).await.expect("noted");
+        }
+    }
+    by_age(&site).await.expect("looked");
+    let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
+    let left = site.readers.read_blocking(|conn| camera_motion::between(conn, &porch, Heard::Motion, ever));
+    assert_eq!(left.expect("reads").len(), 1);
 }
 
 /// Mounts a file system in memory that nobody else sees and that ends with this thread; an error says why that is not allowed.

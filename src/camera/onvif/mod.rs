@@ -6,12 +6,14 @@
 mod announcement;
 mod client;
 mod listen;
+mod metadata;
 mod soap;
 mod xml;
 
 pub use self::announcement::{Announcement, Message, read as read_announcement};
 pub use self::client::{AskError, Told, ask};
 pub(crate) use self::listen::{ask_id, browse};
+pub use self::metadata::{Moves, Said, read as read_metadata};
 pub use self::soap::{Information, Profile, SoapError};
 pub use self::xml::XmlError;
 

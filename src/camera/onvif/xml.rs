@@ -12,6 +12,8 @@ const MOST_ELEMENTS: usize = 4096;
 const DEEPEST: usize = 32;
 /// The most attributes of one element.
 const MOST_ATTRIBUTES: usize = 16;
+/// The most namespaces that one element declares: many devices declare every one that they know, some seventy, in each answer.
+const MOST_NAMESPACES: usize = 128;
 /// The longest text of one element, in characters; the rest is left out.
 const LONGEST_TEXT: usize = 4096;
 
@@ -114,11 +116,19 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
 
 fn element(start: &BytesStart<'_>) -> Result<Element, XmlError> {
     let mut attributes = Vec::new();
+    let mut namespaces = 0;
     for attribute in start.attributes() {
+        let attribute = attribute.map_err(|_| XmlError::Malformed)?;
+        if attribute.key.as_namespace_binding().is_some() {
+            namespaces += 1;
+            if namespaces > MOST_NAMESPACES {
+                return Err(XmlError::TooLarge);
+            }
+            continue;
+        }
         if attributes.len() == MOST_ATTRIBUTES {
             return Err(XmlError::TooLarge);
         }
-        let attribute = attribute.map_err(|_| XmlError::Malformed)?;
         let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|_| XmlError::Malformed)?;
         let key: &str = attribute.key.local_name().into_inner();
         attributes.push((key.to_owned(), value.chars().take(LONGEST_TEXT).collect()));
@@ -170,6 +180,10 @@ mod tests {
         for torn in ["", "text", "<a>", "<a></b>", "</a>", "<a", "<a x=1/>"] {
             assert_eq!(read(torn.as_bytes()), Err(XmlError::Malformed), "{torn}");
         }
+        let declared = |count| (0..count).map(|n| format!(" xmlns:n{n}='{n}'")).collect::<Vec<_>>().concat();
+        assert_eq!(read(format!("<a{}/>", declared(200)).as_bytes()), Err(XmlError::TooLarge));
+        let all = read(format!("<a{} x='1'/>", declared(80)).as_bytes()).expect("as many as devices know");
+        assert_eq!(all.find(&["a"]).and_then(|a| a.attribute("x")), Some("1"));
         let long = read(format!("<a>{}</a>", "x".repeat(9_000)).as_bytes()).expect("XML");
         assert_eq!(long.text_of(&["a"]).map(str::len), Some(LONGEST_TEXT));
     }

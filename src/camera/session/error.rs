@@ -179,6 +179,17 @@ pub(crate) fn of_retina(error: &retina::Error, path: &str) -> Trouble {
     classify(kind, &error.to_string(), error.status_code(), path)
 }
 
+/// Which track's packet an error of retina is about, if it is about one. It tells that only by its `Debug`; what stands before
+/// the number there are addresses and counts, never words of a camera.
+pub(crate) fn track_of(error: &retina::Error) -> Option<usize> {
+    track_in(&format!("{error:?}"))
+}
+
+fn track_in(debug: &str) -> Option<usize> {
+    let (_, rest) = debug.split_once(" stream_id: ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// What an RTSP status says; `None` for success, and for what only a programmer can act on.
 pub(crate) fn of_status(status: u16, path: &str) -> Option<CameraError> {
     Some(match status {
@@ -236,6 +247,13 @@ mod tests {
             classify("RtspFramingError", "RTSP framing error: x", None, "/"),
             Trouble::Lost(CameraError::Protocol { detail: "RTSP framing error: x".to_owned() })
         );
+    }
+
+    #[test]
+    fn the_track_of_a_useless_packet_is_known() {
+        let debug = "RtpPacketError { conn_ctx: ConnectionContext { local_addr: 127.0.0.1:1 }, stream_id: 12, ssrc: 7, \
+                     description: \", stream_id: 3,\" }";
+        assert_eq!((track_in(debug), track_in("Timeout")), (Some(12), None));
     }
 
     #[tokio::test]

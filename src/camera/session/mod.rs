@@ -6,16 +6,20 @@
 mod audio;
 mod datagrams;
 mod departure;
+mod ear;
 mod error;
 mod look;
 mod machine;
 mod meter;
+mod opinion;
 mod parameters;
 mod recognise;
 mod rtsp;
+mod slices;
 mod source;
 
 pub use self::datagrams::any_datagrams;
+pub use self::ear::Ear;
 pub use self::error::CameraError;
 pub use self::recognise::recognise;
 
@@ -29,9 +33,10 @@ use tokio_util::sync::CancellationToken;
 use self::error::Trouble;
 use self::machine::{Action, Input, Machine};
 use self::meter::Meter;
-use self::source::{Frame, Frames, Source};
+use self::opinion::Opinion;
+use self::source::{Frame, Frames, Item, Source};
 use crate::camera::identity::Judge;
-use crate::camera::packet::{Absent, Delivery, Packet, Track};
+use crate::camera::packet::{Absent, CameraMotion, Delivery, Heard, Packet, Track, Turn};
 use crate::camera::status::{Link, StreamStatus};
 use crate::config::settings::{CameraUrl, Credentials, Transport};
 use crate::units::{CameraId, Clock};
@@ -51,7 +56,7 @@ const TELL_ALONE: Duration = Duration::from_millis(1500);
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which stream, and how to get at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Whose stream it is.
     pub camera: CameraId,
@@ -65,6 +70,8 @@ pub struct Target {
     pub audio: bool,
     /// What its pictures are for.
     pub purpose: Purpose,
+    /// By which the camera is listened to when it says itself that something moves, if anybody wants to know.
+    pub ear: Option<Ear>,
 }
 
 /// What a stream's pictures are for, which decides how they may be coded.
@@ -81,6 +88,7 @@ pub enum Purpose {
 ///
 /// `judge` is asked on each connection, before a password is sent and before a picture is handed on; whom it refuses gets
 /// neither.
+/// What the camera itself says of motion goes to `sink` as well, and touches nothing else.
 /// `sink` must not block: the camera waits meanwhile. Each session begins with a key frame, sound included; what comes
 /// before it is of no use to anybody. So does the video after something that could not be understood. A camera whose
 /// sound or pictures were merely lost on the way is handed on as it is, with `lost_before`.
@@ -202,7 +210,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             Err(over) => return over,
         };
         let mut newest = Instant::now();
-        let over = self.watch(&mut frames, &mut newest).await;
+        let mut opinion = frames.tells_motion().then(Opinion::default);
+        if opinion.is_some() {
+            let at = self.clock.now();
+            self.tell_motion(Some(CameraMotion { what: Heard::Track, turn: Turn::Begins, at }));
+        }
+        let over = self.watch(&mut frames, &mut newest, &mut opinion).await;
+        if let Some(mut opinion) = opinion {
+            let at = self.clock.now();
+            self.tell_motion(opinion.end(at));
+            self.tell_motion(Some(CameraMotion { what: Heard::Track, turn: Turn::Ends, at }));
+        }
         match over {
             // Whoever is silent is gone, and has perhaps been seen elsewhere already: nobody there takes our leave.
             Over::Stopped if newest.elapsed() < self.silence() => frames.end().await,
@@ -232,8 +250,15 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         self.status.borrow().silence()
     }
 
-    /// Hands on what comes, until nothing comes. `newest` is when the newest picture came.
-    async fn watch<F: Frames>(&mut self, frames: &mut F, newest: &mut Instant) -> Over {
+    fn tell_motion(&mut self, said: Option<CameraMotion>) {
+        if let Some(said) = said {
+            (self.sink)(Delivery::CameraMotion(said));
+        }
+    }
+
+    /// Hands on what comes, until nothing comes. `newest` is when the newest picture came; `opinion` is there if the camera says
+    /// when something moves.
+    async fn watch<F: Frames>(&mut self, frames: &mut F, newest: &mut Instant, opinion: &mut Option<Opinion>) -> Over {
         let session = self.opened;
         self.opened += 1;
         self.skipped = 0;
@@ -254,7 +279,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                         return Over::Failed(CameraError::Stalled { after: patience });
                     }
                     told = Instant::now();
-                    self.tell_rates(&mut meter);
+                    self.report(&mut meter, opinion.as_mut());
                     continue;
                 }
                 () = seen(&mut hurry) => {
@@ -265,7 +290,17 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 }
             };
             let frame = match next {
-                Ok(frame) => frame,
+                Ok(Item::Frame(frame)) => frame,
+                Ok(said) => {
+                    let now = (self.clock.now(), self.clock.monotonic());
+                    let heard = opinion.as_mut().and_then(|opinion| match said {
+                        Item::Said(said) => opinion.hear(&said, now),
+                        Item::Misheard => opinion.mishear(now),
+                        Item::Frame(_) => None,
+                    });
+                    self.tell_motion(heard);
+                    continue;
+                }
                 Err(Trouble::Lost(error)) => return Over::Failed(error),
                 Err(Trouble::Skipped(detail)) => {
                     if self.skipped == 0 {
@@ -287,7 +322,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 meter.picture(self.clock.monotonic(), frame.data.len(), frame.is_key.then_some(frame.pts));
                 if *newest >= told + TELL {
                     told = *newest;
-                    self.tell_rates(&mut meter);
+                    self.report(&mut meter, opinion.as_mut());
                 }
                 if wait_for_key && !frame.is_key {
                     if self.skipped > 0 {
@@ -350,7 +385,10 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
         true
     }
 
-    fn tell_rates(&self, meter: &mut Meter) {
+    /// What is told once a second.
+    fn report(&mut self, meter: &mut Meter, opinion: Option<&mut Opinion>) {
+        let ended = opinion.and_then(|opinion| opinion.look(self.clock.monotonic()));
+        self.tell_motion(ended);
         let (pictures_per_second, kbit_s) = meter.rates(self.clock.monotonic());
         self.status.send_modify(|status| {
             status.pictures_per_second = pictures_per_second;

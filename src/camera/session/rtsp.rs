@@ -20,11 +20,13 @@ use crate::camera::packet::{StreamParameters, Track, VideoCodec};
 use crate::camera::session::audio::Audio;
 use crate::camera::session::datagrams::Datagrams;
 use crate::camera::session::departure::{group_of, leave};
-use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina};
+use crate::camera::session::ear::{Listener, Rest};
+use crate::camera::session::error::{CameraError, Trouble, first_line, of_retina, track_of};
 use crate::camera::session::look::{self, Challenge, Question};
 use crate::camera::session::parameters;
 use crate::camera::session::recognise::still_there;
-use crate::camera::session::source::{Frame, Frames, Source};
+use crate::camera::session::slices::{begins, is_irap};
+use crate::camera::session::source::{Frame, Frames, Item, Source};
 use crate::camera::session::{Purpose, Target};
 use crate::config::settings::Transport;
 use crate::units::MediaTicks;
@@ -42,6 +44,8 @@ pub(crate) struct Rtsp {
     /// When the connection that the pictures come on was begun.
     opened: Instant,
     group: Arc<SessionGroup>,
+    /// From listening to what it says of motion.
+    rest: Arc<Rest>,
 }
 
 /// Who answered, and where.
@@ -69,6 +73,7 @@ impl Rtsp {
             described: None,
             opened: Instant::now(),
             group,
+            rest: Arc::default(),
         }
     }
 
@@ -227,8 +232,29 @@ impl Source for Rtsp {
     }
 
     async fn play(&mut self) -> Result<Playing, CameraError> {
-        let Some(mut session) = self.described.take() else { return Err(CameraError::Ended) };
-        let tracks = choose(&session, &self.target)?;
+        let Some(session) = self.described.take() else { return Err(CameraError::Ended) };
+        let listener = self.target.ear.as_ref().and_then(|ear| Listener::of(ear, session.streams(), &self.rest));
+        let listens = listener.is_some();
+        match self.begin(session, listener).await {
+            Err(error) if listens => {
+                // It may not go along with that one track: the pictures matter more.
+                tracing::warn!(camera = %self.target.camera, %error, "asks again, without what the camera says of motion");
+                self.ask().await?;
+                let Some(session) = self.described.take() else { return Err(CameraError::Ended) };
+                self.begin(session, None).await
+            }
+            done => done,
+        }
+    }
+}
+
+impl Rtsp {
+    async fn begin(
+        &self,
+        mut session: Session<Described>,
+        mut listener: Option<Listener>,
+    ) -> Result<Playing, CameraError> {
+        let tracks = choose(&session, &self.target, listener.as_ref())?;
         let mut datagrams = [self.set_up(&mut session, tracks.video).await?, None];
         let mut audio = None;
         if let Some(found) = tracks.audio {
@@ -237,15 +263,35 @@ impl Source for Rtsp {
                 Err(error) => tracing::warn!(camera = %self.target.camera, %error, "the camera's sound is left out"),
             }
         }
-        let options = PlayOptions::default()
-            .initial_timestamp(InitialTimestampPolicy::Permissive)
-            .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
+        if let Some(track) = listener.as_ref().map(Listener::track)
+            && let Err(error) = self.set_up(&mut session, track).await
+        {
+            tracing::info!(camera = %self.target.camera, %error, "what the camera says of motion is left out");
+            listener = None;
+        }
+        // Sound is laid beside pictures by the times that the camera tells for each track at the start, and it is all of them or
+        // none: a track that is told none must not cost the others theirs.
+        let initial = match (&audio, &listener) {
+            (Some(_), Some(_)) => InitialTimestampPolicy::Require,
+            _ => InitialTimestampPolicy::Permissive,
+        };
+        let options =
+            PlayOptions::default().initial_timestamp(initial).unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
         let session = session.play(options).await.map_err(|error| self.lost(&error))?;
         still_there(&self.known.evidence, self.known.address.ip(), self.opened).await?;
         let demuxed = session.demuxed().map_err(|error| self.lost(&error))?;
         let path = self.path().to_owned();
         let group = Arc::clone(&self.group);
-        Ok(Playing { demuxed, video: tracks.video, audio, parameters: None, path, group, _datagrams: datagrams })
+        Ok(Playing {
+            demuxed,
+            video: tracks.video,
+            audio,
+            listener,
+            parameters: None,
+            path,
+            group,
+            _datagrams: datagrams,
+        })
     }
 }
 
@@ -255,7 +301,7 @@ struct Tracks {
     audio: Option<Audio>,
 }
 
-fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, CameraError> {
+fn choose(session: &Session<Described>, target: &Target, listener: Option<&Listener>) -> Result<Tracks, CameraError> {
     let streams = session.streams();
     let usable = |name: &str| match name {
         "h264" | "h265" => true,
@@ -270,7 +316,7 @@ fn choose(session: &Session<Described>, target: &Target) -> Result<Tracks, Camer
     };
     let mut audio = None;
     for (track, stream) in streams.iter().enumerate() {
-        if track == video {
+        if track == video || listener.is_some_and(|listener| listener.track() == track) {
             continue;
         }
         let found = Audio::of(track, stream).filter(|_| target.audio && audio.is_none());
@@ -289,6 +335,7 @@ pub(crate) struct Playing {
     demuxed: Demuxed,
     video: usize,
     audio: Option<Audio>,
+    listener: Option<Listener>,
     parameters: Option<Arc<StreamParameters>>,
     path: String,
     group: Arc<SessionGroup>,
@@ -310,6 +357,10 @@ impl Playing {
         Ok(())
     }
 
+    fn listens_to(&self, track: Option<usize>) -> bool {
+        self.listener.as_ref().is_some_and(|listener| Some(listener.track()) == track)
+    }
+
     fn video_frame(&mut self, frame: retina::codec::VideoFrame) -> Result<Frame, Trouble> {
         if self.parameters.is_none() || frame.has_new_parameters() {
             self.refresh().map_err(Trouble::Lost)?;
@@ -328,71 +379,57 @@ impl Playing {
     }
 }
 
-/// Whether the access unit's first slice is its picture's first: after a loss the beginning may be missing, and nothing else
-/// tells. In both codecs that is one bit, the first of the slice header (`first_mb_in_slice` = 0 as ue(v), H.264 7.3.3;
-/// `first_slice_segment_in_pic_flag`, H.265 7.3.6.1).
-fn begins(codec: VideoCodec, data: &[u8]) -> bool {
-    let header_len = match codec {
-        VideoCodec::H264 => 1,
-        VideoCodec::H265 => 2,
-        VideoCodec::Jpeg => return data.starts_with(&[0xff, 0xd8]),
-    };
-    first_slice(codec, data).and_then(|slice| slice.get(header_len)).is_some_and(|byte| byte & 0x80 != 0)
-}
-
-/// Whether an H.265 access unit is an IRAP picture: IDR, BLA or CRA (NAL unit types 16 to 21, H.265 7.4.2.2). The library
-/// takes IDR alone for one, but encoders with open groups of pictures send CRA for hours.
-fn is_irap(data: &[u8]) -> bool {
-    let header = first_slice(VideoCodec::H265, data).and_then(|slice| slice.first());
-    header.is_some_and(|header| (16..=21).contains(&(header >> 1 & 63)))
-}
-
-/// The first NAL unit that is a slice, from its header on; `None` if there is none or the lengths do not fit.
-fn first_slice(codec: VideoCodec, data: &[u8]) -> Option<&[u8]> {
-    let mut rest = data;
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (unit, after) = after.split_at_checked(length)?;
-        let header = unit.first().copied().unwrap_or_default();
-        let is_slice = match codec {
-            VideoCodec::H264 => (1..=5).contains(&(header & 31)),
-            VideoCodec::H265 => (header >> 1 & 63) < 32,
-            VideoCodec::Jpeg => return None,
-        };
-        if is_slice {
-            return Some(unit);
-        }
-        rest = after;
-    }
-    None
-}
-
 pub(super) fn ticks(timestamp: retina::Timestamp) -> MediaTicks {
     let rate: NonZeroU32 = timestamp.clock_rate();
     MediaTicks { ticks: timestamp.elapsed(), rate }
 }
 
 impl Frames for Playing {
-    async fn next(&mut self) -> Result<Frame, Trouble> {
+    async fn next(&mut self) -> Result<Item, Trouble> {
         loop {
             if let Some(frame) = self.audio.as_mut().and_then(Audio::pop) {
-                return Ok(frame);
+                return Ok(Item::Frame(frame));
+            }
+            if let Some(listener) = &mut self.listener {
+                listener.check(&self.demuxed.streams()[listener.track()])?;
             }
             let item = match self.demuxed.next().await {
                 None => return Err(Trouble::Lost(CameraError::Ended)),
-                Some(Err(error)) => return Err(of_retina(&error, &self.path)),
+                Some(Err(error)) => match of_retina(&error, &self.path) {
+                    // What nobody records is no reason to leave out a picture.
+                    Trouble::Skipped(_) if self.listens_to(track_of(&error)) => return Ok(Item::Misheard),
+                    trouble => return Err(trouble),
+                },
                 Some(Ok(item)) => item,
             };
             match item {
-                CodecItem::VideoFrame(frame) => return self.video_frame(frame),
+                CodecItem::VideoFrame(frame) => {
+                    if let Some(listener) = &self.listener {
+                        listener.goes_well();
+                    }
+                    return self.video_frame(frame).map(Item::Frame);
+                }
                 CodecItem::AudioFrame(frame) => {
                     if let Some(audio) = &mut self.audio {
                         audio.push(&frame, self.parameters.as_ref());
                     }
                 }
+                CodecItem::MessageFrame(message) if self.listens_to(Some(message.stream_id())) => {
+                    if message.loss() > 0 {
+                        return Ok(Item::Misheard);
+                    }
+                    let said = onvif::read_metadata(message.data());
+                    if !said.is_empty() {
+                        return Ok(Item::Said(said));
+                    }
+                }
                 _ => {}
             }
         }
+    }
+
+    fn tells_motion(&self) -> bool {
+        self.listener.is_some()
     }
 
     async fn end(self) {
@@ -407,35 +444,6 @@ impl Frames for Playing {
 mod tests {
     use super::*;
     use crate::camera::identity::Anybody;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_clean_random_access_picture_is_a_place_to_begin() {
-        let unit = |kind: u8| [0, 0, 0, 3, kind << 1, 1, 0x80];
-        for (kind, begins) in [(1, false), (9, false), (16, true), (19, true), (20, true), (21, true), (22, false)] {
-            // Behind an access unit delimiter, as encoders send it.
-            let data = [&[0, 0, 0, 3, 35 << 1, 1, 0x50][..], &unit(kind)].concat();
-            assert_eq!(is_irap(&data), begins, "NAL unit type {kind}");
-        }
-    }
-
-    #[test]
-    fn a_picture_without_its_first_slice_is_no_place_to_begin() {
-        let whole = [0, 0, 0, 1, 9, 0, 0, 0, 3, 0x65, 0x88, 0x84];
-        let cut = [0, 0, 0, 1, 9, 0, 0, 0, 3, 0x65, 0x28, 0x84];
-        assert!(begins(VideoCodec::H264, &whole));
-        assert!(!begins(VideoCodec::H264, &cut));
-        assert!(begins(VideoCodec::H265, &[0, 0, 0, 3, 0x26, 0x01, 0xaf]));
-        assert!(!begins(VideoCodec::H265, &[0, 0, 0, 3, 0x26, 0x01, 0x2f]));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_looked_at_without_a_panic(data in prop::collection::vec(any::<u8>(), 0..64)) {
-            begins(VideoCodec::H264, &data);
-            begins(VideoCodec::H265, &data);
-        }
-    }
 
     #[test]
     fn a_stream_is_followed_to_the_camera_s_own_address_only() {
@@ -446,6 +454,7 @@ mod tests {
             transport: Transport::Tcp,
             audio: false,
             purpose: Purpose::Record,
+            ear: None,
         };
         let mut source = Rtsp::new(target("rtsp://localhost:8554/main"), Arc::new(Anybody));
         source.known.address = ([127, 0, 0, 1], 8554).into();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::camera::onvif::Said;
 use crate::camera::packet::{StreamParameters, Track};
 use crate::camera::session::error::{CameraError, Trouble};
 use crate::units::MediaTicks;
@@ -23,11 +24,28 @@ pub(crate) trait Source: Send {
 
 /// A stream that plays.
 pub(crate) trait Frames: Send {
-    /// The next access unit, in decode order. May be cancelled without losing one. Not called again after [`Trouble::Lost`].
-    fn next(&mut self) -> impl Future<Output = Result<Frame, Trouble>> + Send;
+    /// What comes next; access units in decode order. May be cancelled without losing one. Not called again after
+    /// [`Trouble::Lost`].
+    fn next(&mut self) -> impl Future<Output = Result<Item, Trouble>> + Send;
+
+    /// Whether the camera would say when something moves.
+    fn tells_motion(&self) -> bool {
+        false
+    }
 
     /// Takes leave of the camera, within a bound of its own.
     fn end(self) -> impl Future<Output = ()> + Send;
+}
+
+/// What comes of a stream.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    /// An access unit.
+    Frame(Frame),
+    /// What the camera itself says of motion.
+    Said(Vec<Said>),
+    /// Some of what it said was lost on the way: what it said before may be true no more.
+    Misheard,
 }
 
 /// One access unit as it came; [`crate::camera::packet::Packet`] without what only the session knows.

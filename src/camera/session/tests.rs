@@ -7,18 +7,22 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::*;
-use crate::camera::packet::{Absence, StreamParameters, VideoCodec, VideoParameters};
+use crate::camera::onvif::{Moves, Said};
+use crate::camera::packet::{Absence, CameraMotion, Heard, StreamParameters, Turn, VideoCodec, VideoParameters};
 use crate::units::{MediaTicks, SimulatedClock, UtcMicros};
 
 /// What the scripted camera does next.
 #[derive(Clone)]
 enum Step {
     Picture { is_key: bool },
+    Says(Moves),
+    Mishear,
     Skip,
     Pass(Duration),
     Lose(CameraError),
 }
 
+const START: UtcMicros = UtcMicros(1_700_000_000_000_000);
 const KEY: Step = Step::Picture { is_key: true };
 const DELTA: Step = Step::Picture { is_key: false };
 
@@ -36,6 +40,7 @@ struct Play {
     parameters: Arc<StreamParameters>,
     n: i64,
     passes: Option<Instant>,
+    tells_motion: bool,
 }
 
 impl Source for Scripted {
@@ -53,13 +58,15 @@ impl Source for Scripted {
 
     async fn play(&mut self) -> Result<Play, CameraError> {
         tokio::task::yield_now().await;
-        let steps = self.connections.pop_front().and_then(Result::ok).expect("asked before").into();
-        Ok(Play { clock: self.clock.clone(), steps, parameters: Arc::clone(&self.parameters), n: 0, passes: None })
+        let steps = self.connections.pop_front().and_then(Result::ok).expect("asked before");
+        let tells_motion = steps.iter().any(|step| matches!(step, Step::Says(_)));
+        let (clock, parameters) = (self.clock.clone(), Arc::clone(&self.parameters));
+        Ok(Play { clock, steps: steps.into(), parameters, n: 0, passes: None, tells_motion })
     }
 }
 
 impl Frames for Play {
-    async fn next(&mut self) -> Result<Frame, Trouble> {
+    async fn next(&mut self) -> Result<Item, Trouble> {
         tokio::task::yield_now().await;
         loop {
             match self.steps.front().cloned() {
@@ -75,21 +82,33 @@ impl Frames for Play {
                     self.steps.pop_front();
                     return Err(Trouble::Skipped("garbage".to_owned()));
                 }
+                Some(Step::Says(moves)) => {
+                    self.steps.pop_front();
+                    return Ok(Item::Said(vec![Said { who: "the only detector".to_owned(), moves }]));
+                }
+                Some(Step::Mishear) => {
+                    self.steps.pop_front();
+                    return Ok(Item::Misheard);
+                }
                 Some(Step::Lose(error)) => return Err(Trouble::Lost(error)),
                 Some(Step::Picture { is_key }) => {
                     self.steps.pop_front();
                     self.n += 1;
-                    return Ok(Frame {
+                    return Ok(Item::Frame(Frame {
                         track: Track::Video,
                         parameters: Some(Arc::clone(&self.parameters)),
                         pts: MediaTicks { ticks: self.n * 6000, rate: NonZeroU32::new(90_000).expect("not 0") },
                         is_key,
                         lost: 0,
                         data: Bytes::from_static(b"picture"),
-                    });
+                    }));
                 }
             }
         }
+    }
+
+    fn tells_motion(&self) -> bool {
+        self.tells_motion
     }
 
     async fn end(self) {}
@@ -112,6 +131,8 @@ fn parameters() -> Arc<StreamParameters> {
 struct Seen {
     packets: Vec<Packet>,
     absences: Vec<Absence>,
+    /// In seconds since the start.
+    motion: Vec<(Heard, Turn, f64)>,
     statuses: Vec<(Link, Option<String>)>,
     last: StreamStatus,
     asked: usize,
@@ -124,7 +145,7 @@ async fn run_script(connections: Vec<Result<Vec<Step>, CameraError>>, length: Du
 
 /// The same; after so long each, the camera is seen to take new connections.
 async fn run_hurried(connections: Vec<Result<Vec<Step>, CameraError>>, length: Duration, seen: &[Duration]) -> Seen {
-    let simulated = SimulatedClock::new(UtcMicros(1_700_000_000_000_000));
+    let simulated = SimulatedClock::new(START);
     let asked = Arc::new(Mutex::new(Vec::new()));
     let source = Scripted {
         clock: simulated.clone(),
@@ -172,14 +193,17 @@ async fn run_hurried(connections: Vec<Result<Vec<Step>, CameraError>>, length: D
     };
     let ((), (statuses, last), ()) = tokio::join!(driver.run(source), statuses, stopper);
     let asked = asked.lock().expect("no panic").len();
-    let (mut packets, mut absences) = (Vec::new(), Vec::new());
+    let (mut packets, mut absences, mut motion) = (Vec::new(), Vec::new(), Vec::new());
     for delivery in delivered.into_inner().expect("no panic") {
         match delivery {
             Delivery::Packet(packet) => packets.push(packet),
             Delivery::Absent(absent) => absences.push(absent.why),
+            Delivery::CameraMotion(CameraMotion { what, turn, at }) => {
+                motion.push((what, turn, at.since(START).as_secs_f64()));
+            }
         }
     }
-    Seen { packets, absences, statuses, last, asked }
+    Seen { packets, absences, motion, statuses, last, asked }
 }
 
 fn names(seen: &Seen) -> Vec<&'static str> {
@@ -297,4 +321,36 @@ async fn rates_are_told_each_second_and_not_per_packet() {
     let (rate, kbit) = (simulated.last.pictures_per_second, simulated.last.kbit_s);
     assert!((9.0..=11.0).contains(&rate), "{rate}");
     assert!((0.5..=0.6).contains(&kbit), "{kbit}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_camera_itself_says_of_motion_is_told_with_its_times_and_ends_with_the_session() {
+    const YES: Step = Step::Says(Moves::Something);
+    const NO: Step = Step::Says(Moves::Nothing);
+    use Heard::{Motion, Track};
+    use Turn::{Begins, Ends};
+    let pass = |s| Step::Pass(Duration::from_secs(s));
+    let script =
+        vec![KEY, pass(2), YES, pass(3), NO, pass(2), YES, pass(1), NO, DELTA, pass(9), DELTA, YES, pass(4), DELTA];
+    let second = vec![KEY, NO, pass(3), YES, pass(2), Step::Mishear, DELTA, pass(8)];
+    let lost = |mut script: Vec<Step>| {
+        script.push(Step::Lose(CameraError::Ended));
+        script
+    };
+    let seen = run_script(vec![Ok(lost(script)), Ok(lost(second)), Ok(vec![KEY])], Duration::from_secs(60)).await;
+    let expected = [
+        (Track, Begins, 0.0),
+        (Motion, Begins, 2.0),
+        // It fell silent for two seconds in between: that is one motion.
+        (Motion, Ends, 8.0),
+        (Motion, Begins, 17.0),
+        (Motion, Ends, 21.0),
+        (Track, Ends, 21.0),
+        (Track, Begins, 21.0),
+        (Motion, Begins, 24.0),
+        (Motion, Ends, 26.0),
+        (Track, Ends, 34.0),
+    ];
+    assert_eq!(seen.motion, expected, "the clock stands still while nothing is connected; the third has no such track");
+    assert_eq!(seen.packets.len(), 7, "pictures come as ever");
 }
