@@ -2,6 +2,7 @@
 // One event: keep it, write a note, delete it, go to the next; and say why a clip does not play.
 
 import { follow, onKeys } from "./keys.js";
+import { say } from "./texts.js";
 
 const page = document.getElementById("event");
 const address = `/api/events/${page?.getAttribute("data-event")}`;
@@ -10,7 +11,7 @@ const note = /** @type {HTMLTextAreaElement | null} */ (document.getElementById(
 const kept = /** @type {HTMLInputElement | null} */ (document.getElementById("kept"));
 
 /** @param {string} words */
-function say(words) {
+function tell(words) {
   if (said) said.textContent = words;
 }
 
@@ -19,23 +20,23 @@ async function put(change, done) {
   const answer = await fetch(address, {
     method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(change),
   }).catch(() => null);
-  say(answer?.ok ? done : "That did not work. Try again.");
+  tell(answer?.ok ? done : say("That did not work. Try again."));
   return Boolean(answer?.ok);
 }
 
 kept?.addEventListener("change", async () => {
   const wanted = kept.checked;
-  if (!(await put({ kept: wanted }, wanted ? "Kept." : "No longer kept."))) kept.checked = !wanted;
+  if (!(await put({ kept: wanted }, wanted ? say("Kept.") : say("No longer kept.")))) kept.checked = !wanted;
 });
 document.getElementById("change")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (note) put({ note: note.value }, "Saved.");
+  if (note) put({ note: note.value }, say("Saved."));
 });
 document.getElementById("delete")?.addEventListener("click", async () => {
-  if (!confirm("Delete this event? The footage itself stays until its time is up.")) return;
+  if (!confirm(say("Delete this event? The footage itself stays until its time is up."))) return;
   const answer = await fetch(address, { method: "DELETE" }).catch(() => null);
   if (answer?.ok) location.assign(page?.getAttribute("data-back") ?? "/events");
-  else say("That did not work. Try again.");
+  else tell(say("That did not work. Try again."));
 });
 
 const video = document.querySelector("video");
@@ -44,7 +45,7 @@ video?.addEventListener("error", async () => {
   if (!saying) return;
   const answer = await fetch(video.currentSrc, { headers: { range: "bytes=0-0" } }).catch(() => null);
   const reason = answer && !answer.ok ? (await answer.json().catch(() => ({}))).error : "";
-  saying.textContent = reason || "This browser cannot play this clip; save it and open it with another player.";
+  saying.textContent = reason || say("This browser cannot play this clip; save it and open it with another player.");
   saying.hidden = false;
 });
 

@@ -24,6 +24,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::require_json;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::filters;
 use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
 use crate::web::{clips, links, why};

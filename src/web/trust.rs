@@ -19,6 +19,7 @@ use crate::web::frame::page as answer;
 use crate::web::headers;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::filters;
 
 /// Where the page is.
 pub(crate) const PAGE: &str = "/trust";
