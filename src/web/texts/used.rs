@@ -160,25 +160,25 @@ fn the_list_holds_every_text_that_is_said_and_no_other() {
     let listed = grouped(&source(ENGLISH)).expect("the list can be read");
     let by_english: BTreeMap<_, _> = listed.iter().map(|(group, english, text)| (english, (group, text))).collect();
     assert_eq!(by_english.len(), listed.len(), "a text is listed in two groups");
-    let mut complaints = String::new();
+    let mut complaints: Vec<String> = Vec::new();
     for (english, used) in &used {
         let line = match &used.text {
             Text::Plain(_) => format!("{english:?} = {english:?}"),
             Text::Forms(forms) => format!("{english:?} = {{ one = {:?}, other = {english:?} }}", forms["one"]),
         };
         match by_english.get(english) {
-            None => complaints += &format!("missing, for {}:\n{line}\n", used.file),
-            Some((_, text)) if **text != used.text => complaints += &format!("listed differently:\n{line}\n"),
+            None => complaints.push(format!("missing, for {}:\n{line}", used.file)),
+            Some((_, text)) if **text != used.text => complaints.push(format!("listed differently:\n{line}")),
             Some((group, _)) if used.by_module != (*group == SCRIPTS) => {
-                complaints += &format!("what modules say, and nothing else, is in [{SCRIPTS}]:\n{line}\n");
+                complaints.push(format!("what modules say, and nothing else, is in [{SCRIPTS}]:\n{line}"));
             }
             Some(_) => {}
         }
     }
     for english in by_english.keys().filter(|english| !used.contains_key(**english)) {
-        complaints += &format!("said nowhere: {english:?}\n");
+        complaints.push(format!("said nowhere: {english:?}"));
     }
-    assert!(complaints.is_empty(), "templates/texts/{ENGLISH}:\n{complaints}");
+    assert!(complaints.is_empty(), "templates/texts/{ENGLISH}:\n{}", complaints.join("\n"));
     for (english, used) in &used {
         assert!(used.is_html || !english.contains('<'), "{english}: markup is for say_html alone");
         assert!(!used.is_html || !english.contains('&'), "{english}: what is HTML stands here as it is");
