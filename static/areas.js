@@ -1,6 +1,8 @@
 // @ts-check
 // Zones and masks, drawn on a camera's picture: corners that are dragged, or moved with the arrow keys.
 
+import { say } from "./texts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1600;
 const STEP = 0.01;
@@ -65,8 +67,8 @@ const points = (area) => area.area.map(([x, y]) => `${x * WIDTH},${y * height}`)
 /** @param {Area} area @param {number} at */
 function corner(area, at) {
   const [x, y] = area.area[at];
-  const called = area.kind === "zone" ? area.name : "mask";
-  const dot = shape("circle", { class: "corner", cx: x * WIDTH, cy: y * height, r: 20, tabindex: 0, role: "button", "aria-label": `Corner ${at + 1} of ${called}` });
+  const called = area.kind === "zone" ? area.name : say("mask");
+  const dot = shape("circle", { class: "corner", cx: x * WIDTH, cy: y * height, r: 20, tabindex: 0, role: "button", "aria-label": say("Corner {number} of {area}", { number: at + 1, area: called }) });
   dot.addEventListener("pointerdown", (event) => drag(dot, /** @type {PointerEvent} */ (event), (place) => {
     area.area[at] = place;
     dot.setAttribute("cx", String(place[0] * WIDTH));
@@ -136,11 +138,11 @@ function row(area) {
   what.className = "what row";
   const tag = document.createElement("span");
   tag.className = `tag tag-${area.kind}`;
-  tag.textContent = area.kind === "zone" ? "Zone" : "Mask";
+  tag.textContent = area.kind === "zone" ? say("Zone") : say("Mask");
   what.append(tag);
   if (area.kind === "zone") {
     const name = Object.assign(document.createElement("input"), { value: area.name, required: true, maxLength: 40 });
-    name.setAttribute("aria-label", "Name of the zone");
+    name.setAttribute("aria-label", say("Name of the zone"));
     name.addEventListener("input", () => {
       // As the configuration wants it: small letters, without gaps.
       area.name = name.value.trim().toLowerCase().normalize("NFKD").replace(/[^a-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
@@ -148,8 +150,8 @@ function row(area) {
     });
     name.addEventListener("change", () => { name.value = area.name; draw(); });
     const keen = document.createElement("select");
-    keen.setAttribute("aria-label", `How keenly in ${area.name || "this zone"}`);
-    const choices = [["", "as keen as elsewhere"], ["0.2", "hardly"], ["0.5", "as usual"], ["0.8", "keenly"]];
+    keen.setAttribute("aria-label", say("How keenly in {zone}", { zone: area.name || say("this zone") }));
+    const choices = [["", say("as keen as elsewhere")], ["0.2", say("hardly")], ["0.5", say("as usual")], ["0.8", say("keenly")]];
     const own = area.sensitivity === null ? "" : String(round(area.sensitivity));
     if (!choices.some(([value]) => value === own)) choices.push([own, own]);
     keen.append(...choices.map(([value, words]) => new Option(words, value, false, value === own)));
@@ -159,8 +161,8 @@ function row(area) {
     });
     what.append(name, keen);
   }
-  const away = Object.assign(document.createElement("button"), { type: "button", textContent: "Remove", className: "danger" });
-  away.setAttribute("aria-label", area.kind === "zone" ? `Remove the zone ${area.name}` : "Remove the mask");
+  const away = Object.assign(document.createElement("button"), { type: "button", textContent: say("Remove"), className: "danger" });
+  away.setAttribute("aria-label", area.kind === "zone" ? say("Remove the zone {zone}", { zone: area.name }) : say("Remove the mask"));
   away.addEventListener("click", () => {
     areas.splice(areas.indexOf(area), 1);
     item.remove();

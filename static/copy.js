@@ -1,6 +1,8 @@
 // @ts-check
 // What is shown once is copied by one tap.
 
+import { say } from "./texts.js";
+
 const shown = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("once"));
 const button = document.getElementById("copy");
 const said = document.getElementById("copied");
@@ -12,6 +14,6 @@ if (button && shown) {
     shown.select();
     // Over plain HTTP browsers have no clipboard of their own; then it is marked, ready to be copied by hand.
     const done = await navigator.clipboard?.writeText(shown.value).then(() => true, () => false);
-    if (said) said.textContent = done ? "Copied." : "It is marked: copy it with your keyboard or a long press.";
+    if (said) said.textContent = done ? say("Copied.") : say("It is marked: copy it with your keyboard or a long press.");
   });
 }

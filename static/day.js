@@ -7,6 +7,7 @@ import { saveStill } from "./still.js";
 import { Scrub } from "./scrub.js";
 import { Timeline } from "./timeline.js";
 import { Together } from "./together.js";
+import { locale, say } from "./texts.js";
 
 const page = /** @type {HTMLElement} */ (document.getElementById("day"));
 const screens = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-screen]")]);
@@ -15,7 +16,7 @@ const [year, month, date] = (page.dataset.date ?? "").split("-").map(Number);
 // The reader's own day of that date; the recorder may keep another time zone.
 const start = new Date(year, month - 1, date).getTime() / 1000;
 const end = new Date(year, month - 1, date + 1).getTime() / 1000;
-const exact = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const exact = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 const SPEEDS = [0.5, 1, 2, 4, 8, 16, 32];
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
@@ -45,7 +46,7 @@ const together = new Together(screens, {
   onState: (words, runs) => {
     tell(words || (Date.now() < note.until ? note.words : ""));
     byId("play").querySelector(".icon")?.setAttribute("class", `icon icon-${runs ? "pause" : "play"}`);
-    byId("play-words").textContent = runs ? "Pause" : "Play";
+    byId("play-words").textContent = runs ? say("Pause") : say("Play");
   },
 });
 
@@ -105,7 +106,7 @@ function go(moment) {
   let to = together.next(moment);
   if (Number.isNaN(to) && moment >= last) to = Math.max(start, last - 10);
   show(Number.isNaN(to) ? moment : to);
-  if (Number.isNaN(to)) remark("Nothing was recorded here.");
+  if (Number.isNaN(to)) remark(say("Nothing was recorded here."));
   else {
     page.classList.add("begun");
     together.go(to);
@@ -131,7 +132,7 @@ function goToEvent(direction) {
   const starts = recordings.flatMap(({ motion }) => motion.map((event) => event.start - lead)).sort((a, b) => a - b);
   const here = cursor();
   const to = direction > 0 ? starts.find((at) => at > here + 1) : starts.filter((at) => at < here - 4).at(-1);
-  if (to === undefined) remark(direction > 0 ? "No later event on this day." : "No earlier event on this day.");
+  if (to === undefined) remark(direction > 0 ? say("No later event on this day.") : say("No earlier event on this day."));
   else goAndPlay(to);
 }
 
@@ -172,7 +173,7 @@ const still = document.getElementById("save-still");
 still?.addEventListener("click", async () => {
   const video = /** @type {HTMLVideoElement} */ (screens[0].querySelector("video"));
   const saved = await saveStill(video, screens[0].dataset.name ?? cameras[0], together.moment);
-  if (!saved) remark("There is no picture yet: choose a moment first.");
+  if (!saved) remark(say("There is no picture yet: choose a moment first."));
 });
 if (still) still.hidden = false;
 for (const screen of screens) {

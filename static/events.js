@@ -2,6 +2,7 @@
 // The list of events: choosing takes effect at once, several are changed together, and keys go from one to the next.
 
 import { follow, onKeys } from "./keys.js";
+import { many, say } from "./texts.js";
 
 const sieve = /** @type {HTMLFormElement | null} */ (document.getElementById("sieve"));
 const go = document.getElementById("sieve-go");
@@ -23,7 +24,7 @@ let last = -1;
 
 function tell() {
   const chosen = ticks.filter((tick) => tick.checked).length;
-  if (count) count.textContent = `${chosen} chosen`;
+  if (count) count.textContent = say("{count} chosen", { count: chosen });
 }
 
 for (const [at, tick] of ticks.entries()) {
@@ -38,8 +39,7 @@ for (const [at, tick] of ticks.entries()) {
 }
 document.getElementById("delete-chosen")?.addEventListener("click", (event) => {
   const chosen = ticks.filter((tick) => tick.checked).length;
-  const which = chosen === 1 ? "this event" : `these ${chosen} events`;
-  if (!confirm(`Delete ${which}? The footage itself stays until its time is up.`)) event.preventDefault();
+  if (!confirm(many(chosen, "Delete this event? The footage itself stays until its time is up.", "Delete these {count} events? The footage itself stays until its time is up."))) event.preventDefault();
 });
 tell();
 

@@ -4,6 +4,7 @@
 import { Feed, canPlay, hasMediaSource } from "./media.js";
 import { Pictures } from "./pictures.js";
 import { Slowness } from "./slow.js";
+import { say } from "./texts.js";
 
 const NEAREST = 0.12; // seconds behind the end of the newest picture: nearer, nothing would be left to show
 const FARTHEST = 0.8; // so far behind a line that stutters is followed
@@ -54,7 +55,7 @@ export class Live {
   start() {
     if (this.#running) return;
     this.#running = true;
-    this.#say("Connecting…");
+    this.#say(say("Connecting…"));
     document.addEventListener("visibilitychange", this.wake);
     globalThis.addEventListener("online", this.wake);
     this.video.addEventListener("waiting", this.stutter);
@@ -102,7 +103,7 @@ export class Live {
   #connect() {
     this.#drop();
     if (!this.#running) return;
-    if (!hasMediaSource) return this.#showPictures("This browser shows single pictures");
+    if (!hasMediaSource) return this.#showPictures(say("This browser shows single pictures"));
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     // Made ready while the recorder is still being asked.
     this.#feed = this.#newFeed();
@@ -117,7 +118,7 @@ export class Live {
       else this.#feed?.append(message.data);
     };
     socket.onclose = (event) => {
-      if (socket === this.#socket) this.#again(event.code === 1008 ? "Signed out" : "Connection lost, trying again…");
+      if (socket === this.#socket) this.#again(event.code === 1008 ? say("Signed out") : say("Connection lost, trying again…"));
     };
   }
 
@@ -132,7 +133,7 @@ export class Live {
         this.stream = this.best = "sub"; // the small stream is often coded more simply
         return this.#connect();
       }
-      return this.#showPictures("This browser cannot play this camera; single pictures");
+      return this.#showPictures(say("This browser cannot play this camera; single pictures"));
     }
     if (this.#begun || !this.#feed) {
       this.#feed?.close();
@@ -146,7 +147,7 @@ export class Live {
   #newFeed() {
     const feed = new Feed(this.video, (why) => {
       console.warn(this.camera, why);
-      if (feed === this.#feed) this.#again("Trying again…");
+      if (feed === this.#feed) this.#again(say("Trying again…"));
     });
     feed.keep = 8;
     feed.onMore = () => { if (feed === this.#feed) this.#keepUp(); };
@@ -172,7 +173,7 @@ export class Live {
   #showPictures(words) {
     this.#drop();
     this.#say(words);
-    this.#pictures = new Pictures(this.video, this.camera, () => this.#again("Connection lost, trying again…"));
+    this.#pictures = new Pictures(this.video, this.camera, () => this.#again(say("Connection lost, trying again…")));
     this.#pictures.start();
   }
 
@@ -180,10 +181,10 @@ export class Live {
   #giveLess() {
     if (this.stream === "main") {
       this.stream = "sub";
-      this.#say("Slow connection: the small picture");
+      this.#say(say("Slow connection: the small picture"));
       return this.#connect();
     }
-    this.#showPictures("Slow connection: single pictures");
+    this.#showPictures(say("Slow connection: single pictures"));
     this.#timer = setTimeout(() => {
       this.stream = this.best;
       this.#connect();
@@ -194,7 +195,7 @@ export class Live {
   #watch() {
     if (document.visibilityState !== "visible") return;
     const range = this.#feed?.ranges().at(-1);
-    if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again("No picture arrives, trying again…");
+    if (this.#socket && Date.now() - this.#heard > SILENCE_MS) return this.#again(say("No picture arrives, trying again…"));
     if (this.#end !== (range?.[1] ?? 0)) [this.#end, this.#grew] = [range?.[1] ?? 0, Date.now()];
     if (this.#hears && this.#feed && Date.now() - this.#grew > QUIET_MS) return this.hear(false);
     const { video } = this;

@@ -1,6 +1,8 @@
 // @ts-check
 // Single pictures, one after the other, for browsers that cannot play what the camera sends.
 
+import { say } from "./texts.js";
+
 export class Pictures {
   #running = false;
   #url = "";
@@ -13,7 +15,7 @@ export class Pictures {
     this.address = `/api/cameras/${camera}/snapshot.jpg`;
     this.onLoss = onLoss;
     this.image = document.createElement("img");
-    this.image.alt = "Newest picture";
+    this.image.alt = say("Newest picture");
   }
 
   start() {

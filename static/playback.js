@@ -8,6 +8,7 @@ import { codecsOf } from "./codecs.js";
 import { Trouble, holds, idle, put, rest } from "./feeding.js";
 import { hasMediaSource, playable } from "./media.js";
 import { parse } from "./playlist.js";
+import { say } from "./texts.js";
 
 const WINDOW = 900; // seconds of one playlist
 const AHEAD = 25; // seconds fetched before they are needed
@@ -41,7 +42,7 @@ export class Playback {
     this.video = video;
     this.camera = camera;
     video.disableRemotePlayback = true;
-    video.addEventListener("error", () => { if (this.#url) this.trouble = "This footage cannot be decoded here."; });
+    video.addEventListener("error", () => { if (this.#url) this.trouble = say("This footage cannot be decoded here."); });
     this.#measure();
   }
 
@@ -154,7 +155,7 @@ export class Playback {
     try {
       await this.#feed(source, moment, signal);
     } catch (error) {
-      if (!signal.aborted) this.trouble = error instanceof Trouble ? error.message : "This footage cannot be played here.";
+      if (!signal.aborted) this.trouble = error instanceof Trouble ? error.message : say("This footage cannot be played here.");
       if (!signal.aborted) console.warn(error);
     }
   }
@@ -223,10 +224,10 @@ export class Playback {
       return true;
     }
     if (answer.status === 404) {
-      if (!this.#pieces.length) throw new Trouble("Nothing was recorded here.");
+      if (!this.#pieces.length) throw new Trouble(say("Nothing was recorded here."));
       return false;
     }
-    if (!answer.ok) throw new Trouble("The recorder does not answer; try again.");
+    if (!answer.ok) throw new Trouble(say("The recorder does not answer; try again."));
     const last = this.#pieces.at(-1)?.end ?? 0;
     const pieces = parse(await answer.text(), new URL(url, location.href).href).filter((piece) => piece.end > last + 0.05);
     this.#pieces.push(...pieces);
@@ -242,7 +243,7 @@ export class Playback {
       this.#inits.set(piece.init, Promise.resolve(init));
       const said = codecsOf(init);
       const codecs = playable(said);
-      if (!codecs) throw new Trouble(`This browser cannot play ${said || "this footage"}.`);
+      if (!codecs) throw new Trouble(say("This browser cannot play {what}.", { what: said || say("this footage") }));
       if (!this.#buffer) {
         this.#buffer = source.addSourceBuffer(`video/mp4; codecs="${codecs}"`);
       } else if (codecs !== this.#codecs) {
@@ -263,7 +264,7 @@ export class Playback {
     const had = this.#received.get(piece.name) ?? 0;
     const answer = await fetch(piece.url, { signal, cache: "no-store", headers: had ? { range: `bytes=${had}-` } : {} });
     if (answer.status === 416) return;
-    if (!answer.ok || !answer.body) throw new Trouble(answer.status === 404 ? "This footage is gone." : "The recorder does not answer; try again.");
+    if (!answer.ok || !answer.body) throw new Trouble(answer.status === 404 ? say("This footage is gone.") : say("The recorder does not answer; try again."));
     // Fed as it arrives: the first picture does not wait for the last.
     const reader = answer.body.getReader();
     let received = had;
@@ -280,7 +281,7 @@ export class Playback {
   /** @param {string} url @param {AbortSignal} signal */
   async #get(url, signal) {
     const answer = await fetch(url, { signal, cache: "no-store" });
-    if (!answer.ok) throw new Trouble(answer.status === 404 ? "This footage is gone." : "The recorder does not answer; try again.");
+    if (!answer.ok) throw new Trouble(answer.status === 404 ? say("This footage is gone.") : say("The recorder does not answer; try again."));
     return answer.arrayBuffer();
   }
 }

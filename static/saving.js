@@ -2,6 +2,7 @@
 // A part of a day as a file or a link: its two ends, in fields of the reader's time and in requests as Unix seconds.
 
 import { offerSending } from "./sending.js";
+import { say } from "./texts.js";
 
 /** @param {number} moment */
 const asField = (moment) =>
@@ -65,7 +66,7 @@ export class Saving {
   #tell() {
     const { from, to } = this.#span();
     const isPart = from > 0 && from < to;
-    this.#to?.setCustomValidity(isPart ? "" : "Choose an end after the start.");
+    this.#to?.setCustomValidity(isPart ? "" : say("Choose an end after the start."));
     this.onChoice(isPart ? from : 0, isPart ? to : 0);
     if (!isPart) return;
     for (const form of this.#panel?.querySelectorAll("form") ?? []) {

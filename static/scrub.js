@@ -3,8 +3,9 @@
 // where none was kept, a moment's film, as fast as it comes.
 
 import { Sheets } from "./sheets.js";
+import { locale } from "./texts.js";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 
 export class Scrub {
   /** @type {{camera: string, moment: number} | null} */ #at = null;

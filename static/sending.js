@@ -12,7 +12,7 @@ async function fetchFile(address, signal, onPart) {
   const answer = await fetch(address, { signal });
   if (!answer.ok || !answer.body) throw new Error((await answer.json().catch(() => ({}))).error);
   const whole = Number(answer.headers.get("content-length"));
-  if (whole > MOST) throw new Error("This is too long to send; save it as a file.");
+  if (whole > MOST) throw new Error(say("This is too long to send; save it as a file."));
   const pieces = [];
   let had = 0;
   for (const reader = answer.body.getReader(); ;) {
@@ -43,15 +43,15 @@ export function offerSending(address, isReady = () => true) {
       const wanted = address();
       if (fetched?.address !== wanted) {
         stop = new AbortController();
-        [button.textContent, bar.hidden, bar.value] = ["Stop", false, 0];
+        [button.textContent, bar.hidden, bar.value] = [say("Stop"), false, 0];
         fetched = { address: wanted, file: await fetchFile(wanted, stop.signal, (part) => { bar.value = part; }) };
       }
       await navigator.share({ files: [fetched.file] });
     } catch (error) {
       const { name, message } = /** @type {Error} */ (error);
       // Browsers hand on only what follows a click at once; the fetching may have taken longer than that.
-      if (name === "NotAllowedError") said.textContent = "The clip is ready. Press once more to send it.";
-      else if (name !== "AbortError") said.textContent = message || "That did not work. Try again.";
+      if (name === "NotAllowedError") said.textContent = say("The clip is ready. Press once more to send it.");
+      else if (name !== "AbortError") said.textContent = message || say("That did not work. Try again.");
     } finally {
       stop = null;
       [button.textContent, bar.hidden] = [words, true];

@@ -1,12 +1,14 @@
 // @ts-check
 // The bar of a day: what was recorded, what moved, what is missing, and where one is. Drawn with SVG attributes only.
 
+import { locale } from "./texts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const ZOOMS = [86400, 6 * 3600, 3600, 900];
 const STEPS = [10800, 3600, 600, 120]; // seconds between two labels, by zoom
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
-const hour = new Intl.DateTimeFormat(undefined, { hour: "numeric" });
-const exact = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+const hour = new Intl.DateTimeFormat(locale, { hour: "numeric" });
+const exact = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 
 /** @typedef {{start: number, end: number}} Span */
 /** @typedef {{spans: Span[], gaps: (Span & {cause: string})[], motion: (Span & {peak: number})[],

@@ -1,19 +1,21 @@
 // @ts-check
 // Times in the reader's own time zone and language; the server wrote them in the recorder's.
 
+import { locale, say } from "./texts.js";
+
 const formats = {
-  clock: new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }),
-  exact: new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" }),
-  day: new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }),
-  full: new Intl.DateTimeFormat(undefined, {
+  clock: new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }),
+  exact: new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" }),
+  day: new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" }),
+  full: new Intl.DateTimeFormat(locale, {
     weekday: "long", day: "numeric", month: "long", hour: "numeric", minute: "2-digit", second: "2-digit",
   }),
 };
 
 /** @param {number} seconds */
 export function ago(seconds) {
-  const format = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
-  if (seconds < 5) return "just now";
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: "always" });
+  if (seconds < 5) return say("just now");
   if (seconds < 100) return format.format(-Math.round(seconds), "second");
   if (seconds < 6000) return format.format(-Math.round(seconds / 60), "minute");
   if (seconds < 172800) return format.format(-Math.round(seconds / 3600), "hour");
@@ -28,6 +30,6 @@ export function localise() {
     if (Number.isNaN(moment.getTime())) continue;
     if (show === "ago") element.textContent = ago((Date.now() - moment.getTime()) / 1000);
     else if (show in formats) element.textContent = formats[/** @type {keyof typeof formats} */ (show)].format(moment);
-    element.setAttribute("title", moment.toLocaleString());
+    element.setAttribute("title", moment.toLocaleString(locale));
   }
 }

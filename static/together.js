@@ -2,6 +2,7 @@
 // One clock for all cameras: each shows the same moment, and where one has to wait, all wait for it.
 
 import { Playback } from "./playback.js";
+import { say } from "./texts.js";
 
 /** @typedef {{start: number, end: number}} Span */
 
@@ -35,7 +36,7 @@ class Follower {
   miss() {
     this.playback.stand();
     this.playback.video.classList.add("away");
-    this.say("Nothing recorded");
+    this.say(say("Nothing recorded"));
     this.#late = 0;
   }
 
@@ -63,7 +64,7 @@ class Follower {
     const isShown = isPlayed ? playback.isReady : playback.video.readyState >= 2 && !playback.video.seeking;
     const isInStep = isThere && (isSkimmed || isShown);
     this.#late = isInStep ? 0 : this.#late || Date.now();
-    this.say(isInStep || Date.now() - this.#late < 400 ? "" : "Loading…");
+    this.say(isInStep || Date.now() - this.#late < 400 ? "" : say("Loading…"));
     return isInStep || Date.now() - this.#late > PATIENCE_MS;
   }
 }
@@ -163,7 +164,7 @@ export class Together {
       this.#waits = false;
       if (this.#runs && next > moment) return this.#set(next);
       this.#set(moment);
-      this.listener.onState(this.#runs && next !== next ? "Nothing later is recorded yet." : "", this.#runs);
+      this.listener.onState(this.#runs && next !== next ? say("Nothing later is recorded yet.") : "", this.#runs);
       return;
     }
     let inStep = true;

@@ -1,10 +1,12 @@
 // @ts-check
 // A tablet on the wall: a still of each camera, renewed slowly, and live pictures while something moves there.
 
+import { locale, say } from "./texts.js";
+
 const EVERY_MS = 20_000; // between two stills of a camera
 const LINGER_MS = 10_000; // so long a camera stays live after it has become quiet
 const KEY = "hearthwatch-wall";
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 
 /** Whether this device hangs on a wall, and which cameras something moves at. */
 export class Wall {
@@ -70,7 +72,7 @@ export class Still {
     this.video = video;
     this.saying = saying;
     this.address = `/api/cameras/${camera}/snapshot.jpg`;
-    this.image = Object.assign(document.createElement("img"), { className: "still", alt: `Still picture of ${name}`, hidden: true });
+    this.image = Object.assign(document.createElement("img"), { className: "still", alt: say("Still picture of {camera}", { camera: name }), hidden: true });
     this.words = Object.assign(document.createElement("span"), { className: "as-of", hidden: true });
     video.after(this.image, this.words);
   }
@@ -91,11 +93,11 @@ export class Still {
       this.image.src = this.#url = url;
       await this.image.decode().catch(() => {});
       URL.revokeObjectURL(before);
-      this.words.textContent = `Still picture, ${clock.format(new Date())}`;
+      this.words.textContent = say("Still picture, {time}", { time: clock.format(new Date()) });
     } else if (url) {
       URL.revokeObjectURL(url);
     } else {
-      this.words.textContent = "No picture right now";
+      this.words.textContent = say("No picture right now");
     }
     if (!this.#wanted) return;
     this.image.hidden = !this.#url;

@@ -23,6 +23,7 @@ use crate::config::{self, in_household};
 use crate::detect::replay::Replay;
 use crate::units::{CameraId, Clock, Monotonic};
 use crate::web::keeper::{Candidate, Keeper, Stranger, Trial, Wish};
+use crate::web::texts::{say, say_with};
 
 /// Trials that are remembered; the oldest goes first.
 const MOST_TRIALS: usize = 8;
@@ -71,7 +72,7 @@ impl HouseKeeper {
             let main: CameraUrl = wish.url.parse().map_err(not_one)?;
             let literal = main.host().trim_matches(['[', ']']).parse();
             if literal.is_ok_and(|address| !in_household(address)) {
-                return Err(format!("{} is not an address of this household.", main.host()));
+                return Err(say_with("{address} is not an address of this household.", &[("address", &main.host())]));
             }
             return Ok(trial::Streams {
                 name: main.host().to_owned(),
@@ -82,7 +83,7 @@ impl HouseKeeper {
             });
         }
         let found = self.identities.found().into_iter().find(|found| found.instance == wish.key);
-        let found = found.ok_or("It is not there any more; it has stopped announcing itself.")?;
+        let found = found.ok_or(say("It is not there any more; it has stopped announcing itself."))?;
         if let Some(main) = found.url() {
             let small = found.detect_url();
             return Ok(trial::Streams { name: found.name, main, small, facts: Vec::new(), serial: None });
@@ -93,9 +94,9 @@ impl HouseKeeper {
         let told = told.map_err(|error| crate::web::sentence(&error.to_string()))?;
         let mut facts = Vec::new();
         if !told.information.model.is_empty() {
-            facts.push(format!(
-                "It says that it is a {}, with the program {}.",
-                told.information.model, told.information.firmware
+            facts.push(say_with(
+                "It says that it is a {model}, with the program {firmware}.",
+                &[("model", &told.information.model), ("firmware", &told.information.firmware)],
             ));
         }
         let serial = told.information.serial;
@@ -135,9 +136,9 @@ fn stranger(refusal: crate::camera::identity::Refusal) -> Stranger {
 impl Keeper for HouseKeeper {
     fn notices(&self, camera: &CameraId) -> Vec<String> {
         let moved = self.identities.moved(camera).map(|moved| {
-            format!(
-                "It moved from {} to {}; the recorder followed it there, and the configuration says so.",
-                moved.from, moved.to
+            say_with(
+                "It moved from {from} to {to}; the recorder followed it there, and the configuration says so.",
+                &[("from", &moved.from), ("to", &moved.to)],
             )
         });
         moved.into_iter().chain(self.identities.doubts(camera)).collect()
@@ -206,7 +207,7 @@ impl Keeper for HouseKeeper {
 
     fn add(&self, trial: String, name: String) -> BoxFuture<'_, Result<CameraId, String>> {
         async move {
-            let tried = self.tried(&trial).ok_or("That look was too long ago; test the camera again.")?;
+            let tried = self.tried(&trial).ok_or(say("That look was too long ago; test the camera again."))?;
             let identities = Arc::clone(&self.identities);
             self.revise(move |settings, text| {
                 let id = free_id(settings, &name);

@@ -19,6 +19,7 @@ use crate::config::in_household;
 use crate::config::settings::{CameraUrl, Credentials, Motion, Transport};
 use crate::detect;
 use crate::units::{CameraId, Clock};
+use crate::web::texts::{say, say_with};
 
 /// How long a camera may take to its first picture.
 const FIRST_PICTURE: Duration = Duration::from_secs(12);
@@ -139,8 +140,8 @@ pub(crate) async fn run(
         let settled = watched.wait_for(|status| status.link == Link::Streaming || status.error.is_some());
         let first = match tokio::time::timeout(FIRST_PICTURE, settled).await {
             Ok(Ok(status)) => status.error.clone(),
-            Ok(Err(_)) => Some("The look at the camera broke off.".to_owned()),
-            Err(_) => Some("The camera sent no picture.".to_owned()),
+            Ok(Err(_)) => Some(say("The look at the camera broke off.").to_owned()),
+            Err(_) => Some(say("The camera sent no picture.").to_owned()),
         };
         if let Some(error) = first {
             return Err(error);
@@ -159,11 +160,11 @@ pub(crate) async fn run(
     };
     let looked = tokio::select! {
         looked = looking => looked,
-        () = async { tokio::join!(session, decoding); } => Err("The look at the camera broke off.".to_owned()),
+        () = async { tokio::join!(session, decoding); } => Err(say("The look at the camera broke off.").to_owned()),
     };
     let (status, picture) = looked?;
     let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let (mut evidence, address) = seen.ok_or("The look at the camera broke off.")?;
+    let (mut evidence, address) = seen.ok_or(say("The look at the camera broke off."))?;
     evidence.serial.clone_from(&streams.serial);
     let (mut facts, advice) = in_words(&status, &evidence, streams.small.is_some());
     facts.splice(0..0, streams.facts);
@@ -180,34 +181,37 @@ fn in_words(status: &StreamStatus, evidence: &Evidence, has_small: bool) -> (Vec
             VideoCodec::H265 => "H.265",
             VideoCodec::Jpeg => "Motion JPEG",
         };
-        facts.push(format!(
-            "Its main stream has {} × {} pixels in {codec}.",
-            parameters.video.width, parameters.video.height
+        facts.push(say_with(
+            "Its main stream has {width} × {height} pixels in {codec}.",
+            &[("width", &parameters.video.width), ("height", &parameters.video.height), ("codec", &codec)],
         ));
         if parameters.video.codec == VideoCodec::H265 {
-            advice.push("Not every browser shows H.265; H.264 is shown by all.".to_owned());
+            advice.push(say("Not every browser shows H.265; H.264 is shown by all.").to_owned());
         }
         if !has_small && parameters.video.width > 1280 {
             advice.push(
-                "It has no small stream that is known; motion is looked for in the large one, which costs much work."
+                say("It has no small stream that is known; motion is looked for in the large one, which costs much work.")
                     .to_owned(),
             );
         }
     }
     facts.push(match evidence.mac {
-        Some(mac) => format!("It will be known by its MAC address {mac}, wherever it goes."),
-        None => "Its network card cannot be seen from here, so it is harder to tell from another camera.".to_owned(),
+        Some(mac) => say_with("It will be known by its MAC address {mac}, wherever it goes.", &[("mac", &mac)]),
+        None => {
+            say("Its network card cannot be seen from here, so it is harder to tell from another camera.").to_owned()
+        }
     });
     match status.key_frame_interval {
         Some(interval) if interval <= RARE_KEY_FRAMES => {}
-        Some(interval) => advice.push(format!(
-            "It sends a key frame every {} s: set it to 2 s or less in the camera, so that pictures and clips begin at once.",
-            interval.as_secs()
+        Some(interval) => advice.push(say_with(
+            "It sends a key frame every {seconds} s: set it to 2 s or less in the camera, so that pictures and clips begin at \
+             once.",
+            &[("seconds", &interval.as_secs())],
         )),
-        None => advice.push(format!(
-            "It sends a key frame less than every {} s: set it to 2 s or less in the camera, so that pictures and clips begin \
-             at once.",
-            WATCH.as_secs()
+        None => advice.push(say_with(
+            "It sends a key frame less than every {seconds} s: set it to 2 s or less in the camera, so that pictures and clips \
+             begin at once.",
+            &[("seconds", &WATCH.as_secs())],
         )),
     }
     (facts, advice)

@@ -18,11 +18,12 @@ use crate::web::form::Form;
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, key, say, say_with};
 use crate::web::words::{self, Show};
 use crate::web::{cookie, device, hashing, links};
 
 /// How long an access token may hold, in days, with the words for it.
-const TOKEN_LENGTHS: [(u64, &str); 3] = [(30, "a month"), (365, "a year"), (3650, "ten years")];
+const TOKEN_LENGTHS: [(u64, &str); 3] = [(30, key("a month")), (365, key("a year")), (3650, key("ten years"))];
 /// Access tokens that one person may have: more are a script gone wild.
 const MOST_TOKENS: usize = 50;
 
@@ -100,7 +101,7 @@ async fn show(
         until: words::time(row.expires, Show::Full, now),
     });
     let page = AccountPage {
-        frame: Frame::inside(site, viewer, Place::Account, "Your account").await?,
+        frame: Frame::inside(site, viewer, Place::Account, say("Your account")).await?,
         name: viewer.name().to_owned(),
         role: words::role(viewer.role()),
         is_owner: viewer.role() == Role::Owner,
@@ -109,7 +110,7 @@ async fn show(
         devices: of_kind(SessionKind::Cookie),
         tokens: of_kind(SessionKind::Api),
         links: links.collect(),
-        lengths: TOKEN_LENGTHS,
+        lengths: TOKEN_LENGTHS.map(|(days, words)| (days, say(words))),
     };
     Ok(answer(status, &page))
 }
@@ -118,7 +119,8 @@ async fn show(
 pub(crate) fn in_words(one: &Listed, own: &TokenHash, now: UtcMicros) -> Device {
     Device {
         handle: one.hash.handle(),
-        label: if one.label.is_empty() { "A browser".into() } else { one.label.clone() },
+        // A program's token is called what its owner wrote.
+        label: if one.kind == SessionKind::Cookie { device::translated(&one.label) } else { one.label.clone() },
         since: words::time(one.created, Show::Full, now),
         until: words::time(one.expires, Show::Day, now),
         address: one.address.clone(),
@@ -225,7 +227,10 @@ pub(crate) async fn make_token(
     }
     let token = Token::from_random(hashing::random()?);
     let hash = token.hash();
-    let lead = format!("For {label}. Copy it now: it is not shown again. Whoever has it may do what you may do.");
+    let lead = say_with(
+        "For {program}. Copy it now: it is not shown again. Whoever has it may do what you may do.",
+        &[("program", &label)],
+    );
     let entry = site.entry(&viewer, peer, "token-made", label.clone());
     let (now, length) = (entry.at, Duration::from_secs(days.unwrap_or(365) * 86_400));
     site.change(entry, move |tx| {
@@ -234,8 +239,8 @@ pub(crate) async fn make_token(
     })
     .await?;
     let page = ShownOnce {
-        frame: Frame::inside(&site, &viewer, Place::Account, "A new access token").await?,
-        heading: "A new access token",
+        frame: Frame::inside(&site, &viewer, Place::Account, say("A new access token")).await?,
+        heading: say("A new access token"),
         lead,
         text: token.expose(),
         back: links::ACCOUNT.to_owned(),

@@ -17,6 +17,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::links;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
+use crate::web::texts::{filters, say};
 use crate::web::words::{self, Show};
 
 /// Rows on a page.
@@ -58,20 +59,20 @@ pub(crate) async fn page(
     let older = older.map(|row| format!("{}?before={:.6}", links::ACTIVITY, row.entry.at.as_unix_seconds()));
     let in_words = |row: &AuditRow| {
         let camera = row.entry.camera.as_ref().map(|camera| site.parts.board.name(camera));
-        let what = words::action(&row.entry.action);
+        let (action, detail) = (&row.entry.action, words::detail(&row.entry.detail));
         RowInWords {
-            who: if row.entry.user_name.is_empty() { "The recorder".into() } else { row.entry.user_name.clone() },
+            who: if row.entry.user_name.is_empty() { say("The recorder").into() } else { row.entry.user_name.clone() },
             what: match camera {
-                Some(camera) if row.entry.action == "rights" => format!("{what} {camera} ({})", row.entry.detail),
-                Some(camera) => format!("{what} {camera}"),
-                None => format!("{what} {}", row.entry.detail).trim_end().to_owned(),
+                Some(camera) if action == "rights" => words::action(action, &format!("{camera} ({detail})")),
+                Some(camera) => words::action(action, &camera),
+                None => words::action(action, detail),
             },
             at: words::time(row.entry.at, Show::Full, now),
             address: row.entry.address.map(|address| address.to_string()),
         }
     };
     let rows = rows.iter().map(in_words).collect();
-    let frame = Frame::inside(&site, &viewer, Place::Activity, "Who looked").await?;
+    let frame = Frame::inside(&site, &viewer, Place::Activity, say("Who looked")).await?;
     Ok(answer(StatusCode::OK, &ActivityPage { frame, rows, older }))
 }
 

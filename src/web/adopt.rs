@@ -19,6 +19,7 @@ use crate::web::keeper::{Candidate, Trial, Wish};
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 
 /// A change of the configuration is noticed within two seconds, and then the index is asked.
 const TAKEN_UP: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ async fn show(
     error: Option<String>,
     trial: Option<Trial>,
 ) -> Result<Response, Refusal> {
-    let frame = Frame::inside(site, viewer, Place::Cameras, "Add a camera").await?;
+    let frame = Frame::inside(site, viewer, Place::Cameras, say("Add a camera")).await?;
     let found = if trial.is_some() { Vec::new() } else { site.parts.keeper.found() };
     Ok(answer(status, &AdoptPage { frame, found, error, trial }))
 }

@@ -9,6 +9,8 @@ use crate::units::{CameraId, UtcSpan};
 use crate::web::day::{date_of, span_of};
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::filters;
+use crate::web::words;
 
 #[derive(Template)]
 #[template(path = "calendar.html")]
@@ -60,13 +62,13 @@ pub(crate) async fn of(
     let days = dates.into_iter().zip(has_footage.await?);
     let days = days.map(|(date, has_footage)| DayOfMonth {
         number: date.day(),
-        words: date.strftime("%A, %-d %B %Y").to_string(),
+        words: words::day_of_year(date),
         url: has_footage.then(|| address(date)),
         is_here: date == here,
     });
     let after = here.last_of_month().tomorrow().ok().filter(|date| *date <= date_of(now, &zone));
     let calendar = Calendar {
-        month: here.strftime("%B %Y").to_string(),
+        month: words::month_of_year(here),
         before: here.first_of_month().yesterday().map(&address).unwrap_or_default(),
         after: after.map(&address),
         weeks: weeks(here.first_of_month().weekday(), days),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::index::camera_motion::Span;
 use crate::units::UtcMicros;
+use crate::web::texts::{many, say, say_with};
 use crate::web::words::{self, Show};
 
 /// Spans that a sentence names.
@@ -16,24 +17,24 @@ pub(crate) fn sentence(said: Option<&[Span]>, now: UtcMicros) -> Option<String> 
     let said = said?;
     let time = |moment| words::time(moment, Show::Exact, now);
     if said.is_empty() {
-        return Some("The camera itself said nothing here.".to_owned());
+        return Some(say("The camera itself said nothing here.").to_owned());
     }
     let mut parts: Vec<_> = said
         .iter()
         .take(NAMED)
         .map(|span| match span.end {
-            Some(end) => format!("from {} to {}", time(span.start), time(end)),
-            None => format!("since {}", time(span.start)),
+            Some(end) => say_with("from {from} to {to}", &[("from", &time(span.start)), ("to", &time(end))]),
+            None => say_with("since {from}", &[("from", &time(span.start))]),
         })
         .collect();
-    match said.len().saturating_sub(NAMED) {
-        0 => {}
-        1 => parts.push("once more".to_owned()),
-        more => parts.push(format!("{more} times more")),
+    let more = said.len().saturating_sub(NAMED);
+    if more > 0 {
+        parts.push(many(more as u64, "once more", "{count} times more"));
     }
     let last = parts.pop()?;
-    let parts = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
-    Some(format!("The camera itself saw motion too, {parts}."))
+    let when =
+        if parts.is_empty() { last } else { say_with("{some} and {last}", &[("some", &parts.join(", ")), ("last", &last)]) };
+    Some(say_with("The camera itself saw motion too, {when}.", &[("when", &when)]))
 }
 
 /// A day's list for a page; `from` and `to` are `<time>` elements of our own.

@@ -23,6 +23,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::keeper::Stranger;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 use crate::web::tips::tips;
 use crate::web::vitals::{Vital, known_by, vitals};
 use crate::web::why::{self, DismissedInWords};
@@ -92,7 +93,7 @@ pub(crate) async fn page(
     let cameras: Vec<_> = cameras.collect();
     let storage = health::storage_in_words(&site).await;
     let now_s = site.parts.clock.now().as_unix_seconds();
-    let frame = Frame::inside(&site, &viewer, Place::Cameras, "Cameras").await?;
+    let frame = Frame::inside(&site, &viewer, Place::Cameras, say("Cameras")).await?;
     let lan_only = site.parts.lan_only.in_words();
     Ok(answer(StatusCode::OK, &CamerasPage { frame, storage, lan_only, cameras, may_add, now_s }))
 }
@@ -107,14 +108,14 @@ async fn seen_by(site: &Site, viewer: &Viewer) -> Result<Vec<(CameraId, OnBoard)
 fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
     let now = site.parts.clock.now();
     let status = entry.main.borrow().clone();
-    let mut streams = vec![StreamInWords { name: "Main stream", words: words::stream(&status) }];
+    let mut streams = vec![StreamInWords { name: say("Main stream"), words: words::stream(&status) }];
     let sub = entry.sub.as_ref().map(|sub| sub.borrow().clone());
     if let Some(sub) = &sub {
         let words = match sub.link {
             Link::Streaming => words::stream(sub),
             ref link => words::state(link).into(),
         };
-        streams.push(StreamInWords { name: "Small stream", words });
+        streams.push(StreamInWords { name: say("Small stream"), words });
     }
     CameraInWords {
         name: entry.name.clone(),
@@ -132,11 +133,11 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
         vitals: vitals(&status, &entry.counters),
         known_by: None,
         recording: match entry.record {
-            "continuous" => "everything",
-            "motion" => "around motion",
-            _ => "off",
+            "continuous" => say("everything"),
+            "motion" => say("around motion"),
+            _ => say("off"),
         },
-        motion: if entry.detects_motion { "is looked for" } else { "is not looked for" },
+        motion: if entry.detects_motion { say("is looked for") } else { say("is not looked for") },
         decoding: words::decoding(entry),
         tips: tips(&status, sub.as_ref(), entry.detects_motion),
         dismissed: why::dismissed(&entry.detection.dismissed(), now),

@@ -17,6 +17,7 @@ use crate::web::frame::{Frame, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::{self, Caller};
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, key, say};
 use crate::web::{hashing, links, words};
 
 /// The letters and digits of a code: none that is taken for another.
@@ -60,7 +61,7 @@ pub(crate) async fn page(State(site): State<Arc<Site>>) -> Result<Response, Refu
     if !is_open(&site).await? {
         return Err(Refusal::NotFound);
     }
-    let frame = Frame::outside("Welcome");
+    let frame = Frame::outside(say("Welcome"));
     Ok(answer(StatusCode::OK, &ClaimPage { frame, code: String::new(), name: String::new(), error: None }))
 }
 
@@ -89,7 +90,7 @@ pub(crate) async fn by_form(
         Err(Refusal::NotFound) => Err(Refusal::NotFound),
         Err(refusal) => {
             let page = ClaimPage {
-                frame: Frame::outside("Welcome"),
+                frame: Frame::outside(say("Welcome")),
                 code: form.get("code").to_owned(),
                 name: form.get("name").to_owned(),
                 error: Some(words::sentence(&refusal.sentence())),
@@ -147,7 +148,7 @@ async fn become_owner(site: &Site, peer: Peer, form: &Form) -> Result<(UserId, U
 }
 
 /// What a name may be, for a page.
-pub(crate) const NAME: &str = "a name has 1 to 64 characters that can be seen, and no space at either end";
+pub(crate) const NAME: &str = key("a name has 1 to 64 characters that can be seen, and no space at either end");
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! One camera's day: what was recorded, what moved, what is missing, and a player for any moment of it.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::web::events::{Choice, card};
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::Site;
+use crate::web::texts::{filters, say_with};
 use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
 use crate::web::{calendar, links};
@@ -83,13 +85,13 @@ impl Days {
             None => date_of(at.unwrap_or(now), &zone),
         };
         let span = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
-        let link = |date: Option<Date>| date.map(|date| (address(date), short(date)));
+        let link = |date: Option<Date>| date.map(|date| (address(date), words::short_day(date)));
         let (before, before_words) = link(date.yesterday().ok()).unwrap_or_default();
         let after = link(date.tomorrow().ok().filter(|_| span.end() <= now));
         let days = Self {
             span,
             date: date.to_string(),
-            words: date.strftime("%A, %-d %B %Y").to_string(),
+            words: words::day_of_year(date),
             before,
             before_words,
             after: after.as_ref().map(|(url, _)| url.clone()),
@@ -221,23 +223,34 @@ pub(crate) fn marks(known: &Overview, day: UtcSpan, now: UtcMicros) -> Vec<Mark>
         let x = span.start().since(day.start()).as_secs_f64();
         Some(Mark { class, x, width: span.length().as_secs_f64(), y, height, words })
     };
-    let clock =
-        |span: UtcSpan| format!("{} to {}", words::local(span.start(), "%H:%M"), words::local(span.end(), "%H:%M"));
-    let footage =
-        known.spans.iter().filter_map(|span| mark("bar-footage", *span, 22, 38, format!("recorded {}", clock(*span))));
+    let clock = |span: UtcSpan| [span.start(), span.end()].map(|moment| words::local(moment, "%H:%M"));
+    let footage = known.spans.iter().filter_map(|span| {
+        let [from, to] = clock(*span);
+        let words = say_with("recorded {from} to {to}", &[("from", &from), ("to", &to)]);
+        mark("bar-footage", *span, 22, 38, words)
+    });
     let gaps = known.gaps.iter().filter_map(|gap| {
-        mark("bar-gap", gap.span, 54, 6, format!("missing {}: {}", clock(gap.span), words::cause(gap.cause)))
+        let [from, to] = clock(gap.span);
+        let places: [(&str, &dyn Display); 3] = [("from", &from), ("to", &to), ("cause", &words::cause(gap.cause))];
+        mark("bar-gap", gap.span, 54, 6, say_with("missing {from} to {to}: {cause}", &places))
     });
     let motion = known.motion.iter().filter_map(|row| {
         // What is shorter than a hair of the bar is drawn as one.
         let shown = row.start.plus(Duration::from_secs(90)).max(row.end.unwrap_or(now));
         let span = UtcSpan::new(row.start, shown)?;
-        mark("bar-motion", span, 24, 36, format!("motion at {}", words::local(row.start, "%H:%M:%S")))
+        mark(
+            "bar-motion",
+            span,
+            24,
+            36,
+            say_with("motion at {time}", &[("time", &words::local(row.start, "%H:%M:%S"))]),
+        )
     });
     let said = known.camera_motion.iter().flatten().filter_map(|said| {
         let shown = said.start.plus(Duration::from_secs(90)).max(said.end.unwrap_or(now));
         let span = UtcSpan::new(said.start, shown)?;
-        let words = format!("the camera itself saw motion at {}", words::local(said.start, "%H:%M:%S"));
+        let time = words::local(said.start, "%H:%M:%S");
+        let words = say_with("the camera itself saw motion at {time}", &[("time", &time)]);
         mark("bar-camera-motion", span, 3, 6, words)
     });
     footage.chain(gaps).chain(motion).chain(said).collect()
@@ -249,10 +262,6 @@ fn gap_in_words(gap: &Gap, now: UtcMicros) -> GapInWords {
         to: words::time(gap.span.end(), Show::Full, now),
         why: words::cause(gap.cause),
     }
-}
-
-fn short(date: Date) -> String {
-    date.strftime("%a %-d %b").to_string()
 }
 
 pub(crate) fn date_of(moment: UtcMicros, zone: &TimeZone) -> Date {

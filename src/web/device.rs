@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::web::texts::{say, say_with};
+
 /// As `Firefox on Linux`; `A browser` or `A program` where that is not known.
 pub(crate) fn label(headers: &HeaderMap) -> String {
     in_words(headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default())
@@ -24,6 +26,21 @@ fn in_words(agent: &str) -> String {
         |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     let browser = find(&browsers).or_else(|| find(&more)).unwrap_or("A program");
     find(&systems).map_or_else(|| browser.to_owned(), |system| format!("{browser} on {system}"))
+}
+
+/// The same in the reader's language.
+pub(crate) fn translated(label: &str) -> String {
+    let named = |browser| match browser {
+        "" | "A browser" => say("A browser").to_owned(),
+        "A program" => say("A program").to_owned(),
+        other => other.to_owned(),
+    };
+    match label.split_once(" on ") {
+        Some((browser, system)) => {
+            say_with("{browser} on {system}", &[("browser", &named(browser)), ("system", &system)])
+        }
+        None => named(label),
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::sign_in::require_json;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::filters;
 use crate::web::watched::{self, Watched};
 use crate::web::words::{self, Show};
 use crate::web::{clips, links, why};
@@ -93,7 +94,7 @@ pub(crate) async fn page(
         id: row.id.to_string(),
         start: words::time(row.start, Show::Full, now),
         length: length(row, now),
-        zones: row.zones.join(", "),
+        zones: words::zones(&row.zones, ", "),
         peak: format!("{:.1} %", row.peak * 100.0),
         why: row.why.as_ref().map(|why| why::event(why, &row.zones)),
         camera_motion: sentence(said.as_deref(), now),

@@ -21,6 +21,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::{filters, say, say_with};
 use crate::web::wanted::{Field, Wanted};
 use crate::web::words::{self, Show};
 
@@ -105,7 +106,7 @@ pub(crate) async fn page(
     let rows = found.events;
     let chosen = wanted.camera().filter(|camera| visible.iter().any(|known| known.as_str() == *camera));
     let mut choices =
-        vec![Choice { name: "All".into(), url: wanted.address(None, None), is_chosen: wanted.camera().is_none() }];
+        vec![Choice { name: say("All").into(), url: wanted.address(None, None), is_chosen: wanted.camera().is_none() }];
     choices.extend(visible.iter().map(|camera| Choice {
         name: site.parts.board.name(camera),
         url: wanted.address(Some(camera.as_str()), None),
@@ -127,7 +128,7 @@ pub(crate) async fn page(
         }
     }
     let page = EventsPage {
-        frame: Frame::inside(&site, &viewer, Place::Events, "Events").await?,
+        frame: Frame::inside(&site, &viewer, Place::Events, say("Events")).await?,
         camera: chosen.unwrap_or_default().to_owned(),
         fields: wanted.fields(zones(&site, &visible)),
         is_sifted: wanted.is_sifted(),
@@ -162,7 +163,7 @@ pub(crate) fn card(site: &Site, row: &EventRow, is_new: bool) -> String {
         camera_name: site.parts.board.name(&row.camera),
         start: words::time(row.start, Show::Clock, now),
         length: length(row, now),
-        zones: row.zones.join(", "),
+        zones: words::zones(&row.zones, ", "),
         is_kept: row.kept,
         is_going_on: row.end.is_none(),
         is_new,
@@ -177,7 +178,7 @@ pub(crate) fn card(site: &Site, row: &EventRow, is_new: bool) -> String {
 pub(crate) fn length(row: &EventRow, now: UtcMicros) -> String {
     match row.end {
         Some(end) => words::length(end.since(row.start).max(Duration::from_secs(1))),
-        None => format!("for {} now", words::length(now.since(row.start))),
+        None => say_with("for {length} now", &[("length", &words::length(now.since(row.start)))]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! For how long footage can stay on the disk, at the rate of the last day. The arithmetic is pure.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use crate::disk::Space;
 use crate::index::{cameras, segments};
 use crate::units::{ByteLen, UtcMicros};
 use crate::web::site::Site;
+use crate::web::texts::{say, say_with};
 use crate::web::words;
 
 /// What was recorded within that time tells the rate.
@@ -73,21 +75,27 @@ pub(crate) fn as_json(filling: Option<Filling>, continuous: Duration) -> Value {
 
 /// How full the disk is and what that means, in words.
 pub(crate) fn in_words(filling: Option<Filling>, continuous: Duration) -> String {
-    let Some(filling) = filling else { return "The recorder's disk does not answer.".into() };
+    let Some(filling) = filling else { return say("The recorder's disk does not answer.").into() };
     let Space { total, free } = filling.space;
-    let full = format!("{free} of {total} are free on the recorder's disk.");
+    let full = say_with("{free} of {total} are free on the recorder's disk.", &[("free", &free), ("total", &total)]);
     match filling.room_for() {
         None => full,
-        Some(room) if room < continuous => format!(
-            "{full} At this rate there is room for about {}, less than the {} that were asked for.",
-            words::length(room),
-            words::length(continuous)
-        ),
-        Some(room) => format!(
-            "{full} At this rate there is room for about {}; what shows no motion goes after {}.",
-            words::length(room),
-            words::length(continuous)
-        ),
+        Some(room) => {
+            let (length, wanted) = (words::length(room), words::length(continuous));
+            let places: [(&str, &dyn Display); 2] = [("length", &length), ("wanted", &wanted)];
+            let rate = if room < continuous {
+                say_with(
+                    "At this rate there is room for about {length}, less than the {wanted} that were asked for.",
+                    &places,
+                )
+            } else {
+                say_with(
+                    "At this rate there is room for about {length}; what shows no motion goes after {wanted}.",
+                    &places,
+                )
+            };
+            format!("{full} {rate}")
+        }
     }
 }
 

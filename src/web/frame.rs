@@ -10,6 +10,7 @@ use crate::web::assets;
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::{say, say_with};
 use crate::web::words;
 
 /// Events that are news, counted no further.
@@ -93,11 +94,16 @@ impl Frame {
             let status = entry.main.borrow();
             if words::is_alarming(&status, now) {
                 let since = status.last_picture.map_or_else(
-                    || "There has been no picture yet.".into(),
-                    |newest| format!("The newest picture is {} old.", words::length(now.since(newest))),
+                    || say("There has been no picture yet.").into(),
+                    |newest| {
+                        say_with(
+                            "The newest picture is {length} old.",
+                            &[("length", &words::length(now.since(newest)))],
+                        )
+                    },
                 );
                 let why = words::trouble(&status).map_or_else(|| since.clone(), |trouble| format!("{trouble} {since}"));
-                alarms.push(Alarm { what: format!("{} shows nothing.", entry.name), why });
+                alarms.push(Alarm { what: say_with("{camera} shows nothing.", &[("camera", &entry.name)]), why });
             }
         }
         let news = match news {
@@ -120,11 +126,11 @@ impl Frame {
     /// The navigation.
     pub(crate) fn places(&self) -> [PlaceLink; 5] {
         [
-            (links::LIVE, "Live", "live", Place::Live),
-            (links::TIMELINE, "Timeline", "history", Place::Timeline),
-            (links::EVENTS, "Events", "events", Place::Events),
-            (links::CAMERAS, "Cameras", "cameras", Place::Cameras),
-            (links::ACTIVITY, "Who looked", "activity", Place::Activity),
+            (links::LIVE, say("Live"), "live", Place::Live),
+            (links::TIMELINE, say("Timeline"), "history", Place::Timeline),
+            (links::EVENTS, say("Events"), "events", Place::Events),
+            (links::CAMERAS, say("Cameras"), "cameras", Place::Cameras),
+            (links::ACTIVITY, say("Who looked"), "activity", Place::Activity),
         ]
         .map(|(url, name, icon, place)| {
             let badge = if place == Place::Events { self.news.clone() } else { String::new() };

@@ -21,6 +21,7 @@ use crate::web::routes::{Audience, Kind};
 use crate::web::share::LinkText;
 use crate::web::sign_in::SignInPage;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::say;
 use crate::web::{cookie, headers};
 
 /// The largest request body, in bytes.
@@ -117,7 +118,7 @@ pub(crate) async fn admit(
     };
     match (keeper.kind, response.extensions().get::<Refusal>()) {
         (Kind::Page, Some(refusal)) => {
-            let outside = Frame::at_the_door(&keeper.site, "Sign in");
+            let outside = Frame::at_the_door(&keeper.site, say("Sign in"));
             refusal_page(refusal, outside, if is_get { &wanted } else { "/" })
         }
         _ => response,
@@ -282,7 +283,7 @@ pub(crate) async fn nothing_here(request: Request) -> Response {
     if path.starts_with("/api/") || path.starts_with("/vod/") || path.starts_with("/static/") {
         Refusal::NotFound.into_response()
     } else {
-        refusal_page(&Refusal::NotFound, Frame::outside("Nothing here"), "/")
+        refusal_page(&Refusal::NotFound, Frame::outside(say("Nothing here")), "/")
     }
 }
 
@@ -292,9 +293,9 @@ fn refusal_page(refusal: &Refusal, frame: Frame, wanted: &str) -> Response {
             let sign_in = SignInPage { frame, next: wanted.to_owned(), user: String::new(), error: None };
             return page(refusal.status(), &sign_in);
         }
-        Refusal::NotFound => ("Nothing here", "There is no such page, or it is not for you.".to_owned()),
-        Refusal::Unavailable(_) => ("Not now", crate::web::words::sentence(&refusal.sentence())),
-        _ => ("That did not work", crate::web::words::sentence(&refusal.sentence())),
+        Refusal::NotFound => (say("Nothing here"), say("There is no such page, or it is not for you.").to_owned()),
+        Refusal::Unavailable(_) => (say("Not now"), crate::web::words::sentence(&refusal.sentence())),
+        _ => (say("That did not work"), crate::web::words::sentence(&refusal.sentence())),
     };
     page(refusal.status(), &MessagePage { frame: Frame::outside(heading), heading, text })
 }

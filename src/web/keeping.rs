@@ -16,6 +16,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::health;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 
 /// Ten years: whoever wants more keeps single events.
 const MOST_DAYS: f64 = 3650.0;
@@ -54,7 +55,7 @@ pub(crate) async fn save(
     };
     let wanted = Retention { continuous: days("continuous_days")?, motion: days("motion_days")? };
     if wanted.motion < wanted.continuous {
-        let error = "What is around motion would go before the rest: let it stay at least as long.";
+        let error = say("What is around motion would go before the rest: let it stay at least as long.");
         return show(&site, &viewer, wanted, Err(error.to_owned())).await;
     }
     let saved = site.parts.keeper.set_retention(wanted).await;
@@ -62,7 +63,7 @@ pub(crate) async fn save(
         let words = format!("{} days, around motion {} days", in_days(wanted.continuous), in_days(wanted.motion));
         site.append(site.entry(&viewer, peer, "retention-changed", words)).await?;
     }
-    show(&site, &viewer, wanted, saved.map(|()| Some("Saved. It counts within a few seconds."))).await
+    show(&site, &viewer, wanted, saved.map(|()| Some(say("Saved. It counts within a few seconds.")))).await
 }
 
 /// The page, with what was said last: the configuration is taken up a moment after it is written.
@@ -74,7 +75,7 @@ async fn show(
 ) -> Result<Response, Refusal> {
     let status = if said.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = KeepingPage {
-        frame: Frame::inside(site, viewer, Place::Cameras, "How long footage stays").await?,
+        frame: Frame::inside(site, viewer, Place::Cameras, say("How long footage stays")).await?,
         storage: health::storage_in_words(site).await,
         continuous_days: in_days(retention.continuous),
         motion_days: in_days(retention.motion),

@@ -1,5 +1,6 @@
 //! Whether the kernel keeps this recorder from speaking to anybody outside the house. Pure: who tried it says what came of it.
 
+use crate::web::texts::say;
 use serde_json::{Value, json};
 
 /// What the try at the start showed.
@@ -18,15 +19,15 @@ impl LanOnly {
     /// A sentence for the household, the log and systemd's status line.
     pub fn in_words(self) -> &'static str {
         match self {
-            Self::Enforced => "Nothing that the recorder sends can leave the house: the machine itself stops it.",
-            Self::NotEnforced => {
+            Self::Enforced => say("Nothing that the recorder sends can leave the house: the machine itself stops it."),
+            Self::NotEnforced => say(
                 "The recorder sends nothing out of the house. The machine itself would not stop it, though; where the \
-                 recorder is installed from its package, most do."
-            }
-            Self::Unknown => {
+                 recorder is installed from its package, most do.",
+            ),
+            Self::Unknown => say(
                 "The recorder sends nothing out of the house; whether the machine itself would stop it could not be \
-                 tried here."
-            }
+                 tried here.",
+            ),
         }
     }
 

@@ -22,6 +22,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::pause::PauseInWords;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 use crate::web::{gatekeeper, links, pause, words};
 
 #[derive(Template)]
@@ -71,7 +72,7 @@ pub(crate) async fn page(
     });
     let cameras: Vec<Tile> = cameras.collect();
     let page = LivePage {
-        frame: Frame::inside(&site, &viewer, Place::Live, "Live").await?,
+        frame: Frame::inside(&site, &viewer, Place::Live, say("Live")).await?,
         may_pause: pause::lives_here(&viewer),
         some_on: cameras.iter().any(|tile| tile.pause.is_none()),
         some_off: cameras.iter().any(|tile| tile.pause.is_some()),

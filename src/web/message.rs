@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::web::frame::Frame;
+use crate::web::texts::filters;
 
 /// One heading, one sentence, one way on.
 #[derive(Template)]

@@ -49,6 +49,7 @@ mod several;
 mod share;
 mod sign_in;
 mod site;
+pub(crate) mod texts;
 mod timeline;
 mod tips;
 pub mod tls;

@@ -20,6 +20,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::gatekeeper::OwnCamera;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, key, say, say_with};
 
 #[derive(Template)]
 #[template(path = "motion.html")]
@@ -76,19 +77,19 @@ impl Drawn {
         let names: std::collections::BTreeSet<_> = self.zones.iter().map(|zone| &zone.name).collect();
         let is_part = |part: &f32| (0.0..=1.0).contains(part);
         if self.masks.len() > Motion::MOST_MASKS || self.zones.len() > Motion::MOST_ZONES {
-            Some("that is too much: at most 32 masks and 32 zones")
+            Some(key("that is too much: at most 32 masks and 32 zones"))
         } else if areas().any(|area| !(3..=Polygon::MOST_CORNERS).contains(&area.len())) {
-            Some("an area has three corners at least, and 64 at most")
+            Some(key("an area has three corners at least, and 64 at most"))
         } else if !areas().flatten().flatten().all(is_part) {
-            Some("an area lies in the picture, with all its corners")
+            Some(key("an area lies in the picture, with all its corners"))
         } else if areas().any(|area| Polygon(area.clone()).encloses_nothing()) {
-            Some("one of the areas has nothing in it: give its corners in order around the place")
+            Some(key("one of the areas has nothing in it: give its corners in order around the place"))
         } else if !self.zones.iter().all(|zone| Zone::is_name(&zone.name)) {
-            Some("a zone's name is 1 to 40 of the characters a-z, 0-9, - and _")
+            Some(key("a zone's name is 1 to 40 of the characters a-z, 0-9, - and _"))
         } else if names.len() < self.zones.len() {
-            Some("two zones have the same name")
+            Some(key("two zones have the same name"))
         } else if !self.zones.iter().filter_map(|zone| zone.sensitivity.as_ref()).all(is_part) {
-            Some("a sensitivity is between 0 and 1")
+            Some(key("a sensitivity is between 0 and 1"))
         } else {
             None
         }
@@ -159,7 +160,7 @@ pub(crate) async fn save(
         let entry = site.entry(&viewer, peer, "camera-changed", String::new());
         site.append(Entry { camera: Some(camera.clone()), ..entry }).await?;
     }
-    show(&site, &viewer, &camera, &wanted, saved.map(|()| Some("Saved. It counts within a few seconds."))).await
+    show(&site, &viewer, &camera, &wanted, saved.map(|()| Some(say("Saved. It counts within a few seconds.")))).await
 }
 
 /// The page, with what was said last: the configuration is taken up a moment after it is written.
@@ -171,12 +172,13 @@ async fn show(
     said: Result<Option<&'static str>, String>,
 ) -> Result<Response, Refusal> {
     let name = site.parts.board.name(camera);
+    let title = say_with("Motion at {camera}", &[("camera", &name)]);
     let status = if said.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1, in hundredths")]
     let sensitivity = (motion.sensitivity * 100.0).round() as u8;
     let rights = site.rights(viewer).await?;
     let page = MotionPage {
-        frame: Frame::inside(site, viewer, Place::Cameras, &format!("Motion at {name}")).await?,
+        frame: Frame::inside(site, viewer, Place::Cameras, &title).await?,
         id: camera.to_string(),
         name,
         enabled: motion.enabled,

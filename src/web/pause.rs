@@ -20,6 +20,7 @@ use crate::web::form::Form;
 use crate::web::gatekeeper::OwnCamera;
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
+use crate::web::texts::filters;
 use crate::web::words::{self, Show};
 
 /// The longest pause that ends by itself, in minutes: a week.

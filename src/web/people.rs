@@ -18,6 +18,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::person::{moment_of, until_field};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 use crate::web::words::{self, Show};
 use crate::web::{hashing, links};
 
@@ -73,14 +74,14 @@ async fn show(
             url: links::person(user.id),
             name: user.name,
             role: words::role(user.role),
-            cameras: if names.is_empty() { "no camera".into() } else { names },
+            cameras: if names.is_empty() { say("no camera").into() } else { names },
             until: user.expires.map(|expires| words::time(expires, Show::Full, now)),
             is_over: user.expires.is_some_and(|expires| expires <= now),
         }
     };
     let cameras = site.parts.board.all().into_iter();
     let page = PeoplePage {
-        frame: Frame::inside(site, viewer, Place::Account, "People").await?,
+        frame: Frame::inside(site, viewer, Place::Account, say("People")).await?,
         people: everybody.await?.into_iter().map(in_words).collect(),
         cameras: cameras.map(|(id, entry)| CameraChoice { id: id.into(), name: entry.name }).collect(),
         error: wrong.map(|(error, _)| words::sentence(&error.sentence())),

@@ -22,6 +22,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::people::expiry;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 use crate::web::{hashing, links, words};
 
 #[derive(Template)]
@@ -121,7 +122,7 @@ pub(crate) async fn save(
     match store(&site, &viewer, peer, &row, &form).await {
         Ok(()) => {
             let row = known(&site, &user).await?;
-            show(&site, &viewer, row, StatusCode::OK, None, Some("Saved. It counts from now on.")).await
+            show(&site, &viewer, row, StatusCode::OK, None, Some(say("Saved. It counts from now on."))).await
         }
         Err(refusal @ Refusal::Bad(_)) => show(&site, &viewer, row, refusal.status(), Some(&refusal), None).await,
         Err(refusal) => Err(refusal),
@@ -209,7 +210,7 @@ pub(crate) async fn password(
     let entry = site.entry(&viewer, peer, "password-set", row.name.clone());
     let id = row.id;
     site.change(entry, move |tx| users::set_password(tx, id, &hash)).await?;
-    let said = "The new password counts. Every device of this person has to sign in again.";
+    let said = say("The new password counts. Every device of this person has to sign in again.");
     show(&site, &viewer, row, StatusCode::OK, None, Some(said)).await
 }
 
@@ -224,7 +225,7 @@ pub(crate) async fn sign_out(
     let entry = site.entry(&viewer, peer, "sign-out-user", row.name.clone());
     let id = row.id;
     site.change(entry, move |tx| sessions::remove_all(tx, id)).await?;
-    show(&site, &viewer, row, StatusCode::OK, None, Some("Signed out everywhere.")).await
+    show(&site, &viewer, row, StatusCode::OK, None, Some(say("Signed out everywhere."))).await
 }
 
 /// `POST /people/{user}/remove`.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::access::Denied;
+use crate::web::texts::{key, many, say};
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +40,18 @@ impl Refusal {
         }
     }
 
-    /// The sentence.
+    /// The sentence, in the reader's language. What the cases hold is its English.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::NotSignedIn => "sign in first".into(),
-            Self::WrongPassword => "the name or the password is wrong".into(),
-            Self::NotFound => "there is no such thing".into(),
-            Self::Bad(why) | Self::Forbidden(why) | Self::Unavailable(why) => (*why).into(),
-            Self::TooMany(seconds) => format!("too many attempts: wait {seconds} seconds, then try again"),
+            Self::NotSignedIn => say("sign in first").into(),
+            Self::WrongPassword => say("the name or the password is wrong").into(),
+            Self::NotFound => say("there is no such thing").into(),
+            Self::Bad(why) | Self::Forbidden(why) | Self::Unavailable(why) => say(why).into(),
+            Self::TooMany(seconds) => many(
+                *seconds,
+                "too many attempts: wait {count} second, then try again",
+                "too many attempts: wait {count} seconds, then try again",
+            ),
         }
     }
 }
@@ -56,10 +61,10 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::NotSignedIn => Self::NotSignedIn,
             Denied::NotYours => Self::NotFound,
-            Denied::Paused => Self::Unavailable("somebody in the household switched this camera off"),
+            Denied::Paused => Self::Unavailable(key("somebody in the household switched this camera off")),
             Denied::Unavailable(error) => {
                 tracing::error!(%error, "refused a request because the gate could not be asked");
-                Self::Unavailable("the recorder's database does not answer; try again in a moment")
+                Self::Unavailable(key("the recorder's database does not answer; try again in a moment"))
             }
         }
     }

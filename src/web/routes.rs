@@ -11,7 +11,7 @@ use crate::access::Right;
 use crate::web::site::Site;
 use crate::web::{
     account, activity, adopt, assets, cameras, claim, clips, day, event, events, gatekeeper, health, keeping, live, me,
-    metrics, motion, pause, people, person, previews, several, share, sign_in, timeline, trust, tuner,
+    metrics, motion, pause, people, person, previews, several, share, sign_in, texts, timeline, trust, tuner,
 };
 
 /// Who a route is for. There is no default: a row without one does not compile.
@@ -173,5 +173,6 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(gatekeeper::nothing_here)
         .layer(axum::extract::DefaultBodyLimit::max(gatekeeper::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&site), gatekeeper::guard))
+        .layer(axum::middleware::from_fn(texts::in_the_readers_language))
         .with_state(site)
 }

@@ -22,6 +22,7 @@ use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::gatekeeper::OwnOrigin;
 use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say, say_with};
 use crate::web::words::{self, Show};
 use crate::web::{hashing, links};
 
@@ -69,13 +70,16 @@ pub(crate) async fn make(
     site.change(entry, move |tx| shares::insert(tx, &hash, user, &id, span, (now, expires))).await?;
     let name = site.parts.board.name(camera.get());
     let page = ShownOnce {
-        frame: Frame::inside(&site, viewer, Place::Events, "A new link").await?,
-        heading: "A new link",
-        lead: format!(
-            "It shows {} of {name} to whoever opens it within your home network, for {}. Copy it now: it is not shown \
-             again. You can take it back on your account's page.",
-            words::length(span.length()),
-            words::length(Duration::from_secs(hours * 3600)),
+        frame: Frame::inside(&site, viewer, Place::Events, say("A new link")).await?,
+        heading: say("A new link"),
+        lead: say_with(
+            "It shows {length} of {camera} to whoever opens it within your home network, for {holds}. Copy it now: it is \
+             not shown again. You can take it back on your account's page.",
+            &[
+                ("length", &words::length(span.length())),
+                ("camera", &name),
+                ("holds", &words::length(Duration::from_secs(hours * 3600))),
+            ],
         ),
         text: format!("{origin}{}", links::shared(&token.expose())),
         back: links::ACCOUNT.to_owned(),
@@ -91,7 +95,7 @@ pub(crate) async fn page(
 ) -> Response {
     let (row, now) = (shared.get(), site.parts.clock.now());
     let page = SharedPage {
-        frame: Frame::outside("Shared with you"),
+        frame: Frame::outside(say("Shared with you")),
         camera: site.parts.board.name(&row.camera),
         start: words::time(row.span.start(), Show::Full, now),
         length: words::length(row.span.length()),

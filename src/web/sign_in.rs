@@ -22,6 +22,7 @@ use crate::web::form::Form;
 use crate::web::frame::{Frame, page as answer};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
+use crate::web::texts::{filters, say};
 use crate::web::{claim, device, hashing, links};
 
 /// Who has to wait before the next attempt.
@@ -81,7 +82,8 @@ pub(crate) async fn page(
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, links::CLAIM)]).into_response());
     }
     let next = links::own_or_live(next.as_deref().unwrap_or_default()).to_owned();
-    let sign_in = SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user: String::new(), error: None };
+    let sign_in =
+        SignInPage { frame: Frame::at_the_door(&site, say("Sign in")), next, user: String::new(), error: None };
     Ok(answer(StatusCode::OK, &sign_in))
 }
 
@@ -98,7 +100,10 @@ pub(crate) async fn by_form(
         Ok(token) => welcome(&site, &token, &next),
         Err(refusal) => {
             let error = Some(crate::web::words::sentence(&refusal.sentence()));
-            answer(refusal.status(), &SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user, error })
+            answer(
+                refusal.status(),
+                &SignInPage { frame: Frame::at_the_door(&site, say("Sign in")), next, user, error },
+            )
         }
     }
 }
@@ -152,7 +157,7 @@ pub(crate) async fn link_page(
         return by_link(site, peer, headers, Path(token)).await;
     }
     let token: Token = token.parse().map_err(|_| Refusal::NotFound)?;
-    let page = SignInLinkPage { frame: Frame::outside("Welcome"), token: token.expose() };
+    let page = SignInLinkPage { frame: Frame::outside(say("Welcome")), token: token.expose() };
     Ok(answer(StatusCode::OK, &page))
 }
 
@@ -172,9 +177,9 @@ pub(crate) async fn by_link(
     });
     let taken = taken.await.map_err(|error| unavailable("the recorder could not sign you in; try again")(&error))?;
     let Some(user) = taken else {
-        let error = Some("This link was used already or is too old. Sign in with name and password.".to_owned());
+        let error = Some(say("This link was used already or is too old. Sign in with name and password.").to_owned());
         let next = links::LIVE.to_owned();
-        let page = SignInPage { frame: Frame::at_the_door(&site, "Sign in"), next, user: String::new(), error };
+        let page = SignInPage { frame: Frame::at_the_door(&site, say("Sign in")), next, user: String::new(), error };
         return Ok(answer(StatusCode::UNAUTHORIZED, &page));
     };
     let caller = Caller { peer, device: device::label(&headers), fitted: None };

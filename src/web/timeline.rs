@@ -16,6 +16,7 @@ use crate::web::day::{Days, Mark, Wanted, marks};
 use crate::web::frame::{Frame, Place, page as answer};
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::{filters, say};
 use crate::web::{calendar, links};
 
 #[derive(Template)]
@@ -71,7 +72,7 @@ pub(crate) async fn page(
     }
     let visible = proofs.iter().map(|proof| proof.camera().clone()).collect();
     let page = TimelinePage {
-        frame: Frame::inside(&site, &viewer, Place::Timeline, "Timeline").await?,
+        frame: Frame::inside(&site, &viewer, Place::Timeline, say("Timeline")).await?,
         calendar: calendar::of(&site, visible, date, address).await?,
         may_export: cameras.iter().any(|camera| camera.may_export),
         days,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::camera::status::{Link, StreamStatus};
+use crate::web::texts::{say, say_with};
 
 /// Live pictures and clips begin at a key frame: longer than this from one to the next and people wait.
 const KEY_FRAMES: Duration = Duration::from_millis(3_500);
@@ -14,14 +15,15 @@ const PLENTY_A_SECOND: f32 = 16.0;
 /// A sentence or two for each thing worth changing. `small` is the stream for motion, where there is one of its own.
 pub(crate) fn tips(main: &StreamStatus, small: Option<&StreamStatus>, looks_for_motion: bool) -> Vec<String> {
     let mut tips = Vec::new();
-    for (status, name) in [(Some(main), "main"), (small, "small")] {
+    for (status, name) in [(Some(main), say("main")), (small, say("small"))] {
         let interval =
             status.filter(|status| status.link == Link::Streaming).and_then(|status| status.key_frame_interval);
         if let Some(interval) = interval.filter(|interval| *interval > KEY_FRAMES) {
             let seconds = interval.as_secs_f32().round();
-            tips.push(format!(
+            tips.push(say_with(
                 "Its {name} stream has a whole picture only every {seconds} seconds, so live pictures start late. Set the \
-                 key frame interval (some cameras say I-frame or GOP) to 2 seconds or less."
+                 key frame interval (some cameras say I-frame or GOP) to 2 seconds or less.",
+                &[("name", &name), ("seconds", &seconds)],
             ));
         }
     }
@@ -30,20 +32,22 @@ pub(crate) fn tips(main: &StreamStatus, small: Option<&StreamStatus>, looks_for_
     let is_large = u64::from(parameters.video.width) * u64::from(parameters.video.height) > PLENTY;
     match small {
         None if is_large => tips.push(
-            "Motion is looked for in its large stream, which costs much work. If the camera has a small stream, name it as \
-             detect_url; 640 × 360 is plenty."
-                .into(),
+            say(
+                "Motion is looked for in its large stream, which costs much work. If the camera has a small stream, name it \
+                 as detect_url; 640 × 360 is plenty.",
+            )
+            .into(),
         ),
         Some(_) if is_large => tips.push(
-            "Its small stream is larger than motion needs, which costs work. Set it to about 640 × 360 in the camera."
+            say("Its small stream is larger than motion needs, which costs work. Set it to about 640 × 360 in the camera.")
                 .into(),
         ),
         _ => {}
     }
     if small.is_some() && looked_at.pictures_per_second > PLENTY_A_SECOND {
-        tips.push(format!(
-            "Its small stream has {:.0} pictures a second; 5 to 10 are enough for motion, and cost less work.",
-            looked_at.pictures_per_second
+        tips.push(say_with(
+            "Its small stream has {count} pictures a second; 5 to 10 are enough for motion, and cost less work.",
+            &[("count", &looked_at.pictures_per_second.round())],
         ));
     }
     tips

@@ -19,6 +19,7 @@ use crate::web::frame::page as answer;
 use crate::web::headers;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
+use crate::web::texts::filters;
 
 /// Where the page is.
 pub(crate) const PAGE: &str = "/trust";
@@ -109,6 +110,16 @@ mod tests {
         assert!(over_plain_http("/trust/site.css", &pem).is_some());
         for other in ["/", "/trust/../api/me", "/trusted", "/trust/authority.json", "/trust//", "/api/me"] {
             assert!(over_plain_http(other, &pem).is_none(), "{other}");
+        }
+    }
+    #[test]
+    fn plain_http_speaks_the_readers_language_too() {
+        let pem = pem();
+        for (accepted, language) in [("de-CH, en;q=0.5", "de"), ("tlh", "en")] {
+            let head = format!("GET /trust HTTP/1.1\r\nHost: nvr.lan\r\nACCEPT-LANGUAGE: {accepted}\r\n\r\n");
+            let page = crate::web::tls::plain::answer(head.as_bytes(), &pem, |name| name == "nvr.lan");
+            let page = String::from_utf8(page).expect("text");
+            assert!(page.contains(&format!("<html lang=\"{language}\">")), "{page}");
         }
     }
 }

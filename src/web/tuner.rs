@@ -34,7 +34,8 @@ use crate::web::form::Form;
 use crate::web::gatekeeper::{self, OwnCamera};
 use crate::web::refusal::{Refusal, unavailable};
 use crate::web::site::{Peer, Site};
-use crate::web::{links, motion, words};
+use crate::web::texts::{key, say, say_with};
+use crate::web::{links, motion, texts, words};
 
 use plan::{Stretch, Tally, Verdict};
 
@@ -92,7 +93,7 @@ pub(crate) async fn run(
     // Where nothing is changed, one look tells both.
     let settings = if tried == saved { vec![saved] } else { vec![saved, tried] };
     let replay = if rows.is_empty() { None } else { Some(site.parts.keeper.replay(settings)) };
-    let broken = "the decoder process could not be started; the recorder's log says why";
+    let broken = key("the decoder process could not be started; the recorder's log says why");
     let replay = replay.transpose().map_err(|error| unavailable(broken)(&error))?;
     let tuning = Tuning::new(Arc::clone(&site), proof, rows, known, now, replay, turn);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(tuning.lines())).into_response())
@@ -162,15 +163,15 @@ impl Tuning {
 
     /// The lines as bytes, until the end or until the viewer may not see the camera any more.
     fn lines(self) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + use<> {
-        let (site, camera) = (Arc::clone(&self.site), self.camera.clone());
+        let (site, camera, language) = (Arc::clone(&self.site), self.camera.clone(), texts::readers());
         let revoked: BoxFuture<'static, Refusal> =
             async move { gatekeeper::until_revoked(&site, &camera).await }.boxed();
-        futures_util::stream::unfold(Some((self, revoked)), |going| async {
+        futures_util::stream::unfold(Some((self, revoked)), move |going| async move {
             let (mut tuning, mut revoked) = going?;
             let line = tokio::select! {
                 biased;
                 _ = &mut revoked => return None,
-                line = tuning.line() => line?,
+                line = texts::for_reader(language, tuning.line()) => line?,
             };
             let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
             bytes.push(b'\n');
@@ -275,7 +276,7 @@ impl Tuning {
 fn read<T>(read: Result<T, MediaError>) -> Result<Option<T>, String> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(MediaError::Denied(_)) => Err("You may not see the footage of this camera any more.".to_owned()),
+        Err(MediaError::Denied(_)) => Err(say("You may not see the footage of this camera any more.").to_owned()),
         Err(error) => {
             tracing::warn!(%error, "footage could not be looked through once more");
             Ok(None)
@@ -284,5 +285,5 @@ fn read<T>(read: Result<T, MediaError>) -> Result<Option<T>, String> {
 }
 
 fn undecodable(error: &FeedError) -> String {
-    words::sentence(&format!("the footage could not be looked through: {error}"))
+    words::sentence(&say_with("the footage could not be looked through: {error}", &[("error", error)]))
 }

@@ -6,6 +6,7 @@ use crate::camera::identity::Evidence;
 use crate::camera::status::{Link, StreamStatus};
 use crate::record::segment::GapCause;
 use crate::web::board::CameraCounters;
+use crate::web::texts::{many, say, say_with};
 use crate::web::words;
 
 /// One thing that is known, under its name.
@@ -20,19 +21,20 @@ pub(crate) fn vitals(status: &StreamStatus, counters: &CameraCounters) -> Vec<Vi
     let mut vitals = Vec::new();
     let interval = status.key_frame_interval.filter(|_| status.link == Link::Streaming);
     if let Some(interval) = interval {
-        let words = format!("every {:.1} seconds", interval.as_secs_f32());
-        vitals.push(Vital { name: "Whole pictures", words });
+        let words = say_with("every {seconds} seconds", &[("seconds", &format!("{:.1}", interval.as_secs_f32()))]);
+        vitals.push(Vital { name: say("Whole pictures"), words });
     }
-    let times = |count: u64, none: &str, one: &str, many: &str| match count {
-        0 => none.to_owned(),
-        1 => one.to_owned(),
-        count => format!("{count} {many}"),
+    let reconnects = match status.reconnects {
+        0 => say("never interrupted").to_owned(),
+        count => many(count, "interrupted once", "{count} times interrupted"),
     };
-    let reconnects = times(status.reconnects, "never interrupted", "interrupted once", "times interrupted");
-    vitals.push(Vital { name: "Connection", words: reconnects });
-    let lost = times(status.lost_packets, "nothing", "one packet", "packets");
-    vitals.push(Vital { name: "Lost on the network", words: lost });
-    vitals.push(Vital { name: "Not recorded", words: missing(counters) });
+    vitals.push(Vital { name: say("Connection"), words: reconnects });
+    let lost = match status.lost_packets {
+        0 => say("nothing").to_owned(),
+        count => many(count, "one packet", "{count} packets"),
+    };
+    vitals.push(Vital { name: say("Lost on the network"), words: lost });
+    vitals.push(Vital { name: say("Not recorded"), words: missing(counters) });
     vitals
 }
 
@@ -42,10 +44,10 @@ fn missing(counters: &CameraCounters) -> String {
     let whole: u64 = lost.iter().map(|(lost, _)| lost).sum();
     let most = lost.into_iter().max_by_key(|(lost, _)| *lost).filter(|(lost, _)| *lost > 0);
     match most {
-        None => "nothing".to_owned(),
+        None => say("nothing").to_owned(),
         Some((_, cause)) => {
             let length = words::length(Duration::from_micros(whole).max(Duration::from_secs(1)));
-            format!("{length}, mostly because {}", words::cause(cause))
+            say_with("{length}, mostly because {cause}", &[("length", &length), ("cause", &words::cause(cause))])
         }
     }
 }
@@ -53,16 +55,16 @@ fn missing(counters: &CameraCounters) -> String {
 /// By what a camera is told from any other, without saying it: what is pinned is nobody's to copy from a page.
 pub(crate) fn known_by(evidence: &Evidence) -> String {
     let names = [
-        (evidence.mac.is_some(), "its network card"),
-        (evidence.uuid.is_some(), "its ONVIF name"),
-        (evidence.serial.is_some(), "its serial number"),
-        (evidence.txt.is_some(), "what it announces of itself"),
+        (evidence.mac.is_some(), say("its network card")),
+        (evidence.uuid.is_some(), say("its ONVIF name")),
+        (evidence.serial.is_some(), say("its serial number")),
+        (evidence.txt.is_some(), say("what it announces of itself")),
     ];
     let names: Vec<_> = names.into_iter().filter(|(is_known, _)| *is_known).map(|(_, name)| name).collect();
     match names.split_last() {
-        None => "only by what its streams look like".to_owned(),
+        None => say("only by what its streams look like").to_owned(),
         Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        Some((last, others)) => say_with("{others} and {last}", &[("others", &others.join(", ")), ("last", last)]),
     }
 }
 
@@ -111,7 +113,7 @@ mod tests {
     fn a_camera_is_known_by_what_is_pinned_of_it_and_nothing_of_that_is_told() {
         assert_eq!(known_by(&Evidence::default()), "only by what its streams look like");
         let one = Evidence { serial: Some("4711".into()), ..Evidence::default() };
-        assert_eq!(known_by(&one), "its serial number");
+        assert_eq!(known_by(&one), say("its serial number"));
         let two = Evidence { uuid: Some("abc".into()), txt: Some("id=9".into()), ..one };
         assert_eq!(known_by(&two), "its ONVIF name, its serial number and what it announces of itself");
     }

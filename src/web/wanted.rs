@@ -10,25 +10,26 @@ use crate::index::search::Sieve;
 use crate::units::UtcMicros;
 use crate::web::links;
 use crate::web::refusal::Refusal;
+use crate::web::texts::{key, say};
 
 /// Lengths to choose from, in seconds.
 const LENGTHS: [(&str, &str); 4] = [
-    ("10", "10 seconds or longer"),
-    ("30", "30 seconds or longer"),
-    ("60", "a minute or longer"),
-    ("300", "5 minutes or longer"),
+    ("10", key("10 seconds or longer")),
+    ("30", key("30 seconds or longer")),
+    ("60", key("a minute or longer")),
+    ("300", key("5 minutes or longer")),
 ];
 
 /// Times of the day to choose from, by the recorder's clock.
 const TIMES: [(&str, &str); 4] = [
-    ("06:00-12:00", "in the morning"),
-    ("12:00-18:00", "in the afternoon"),
-    ("18:00-23:00", "in the evening"),
-    ("23:00-06:00", "at night"),
+    ("06:00-12:00", key("in the morning")),
+    ("12:00-18:00", key("in the afternoon")),
+    ("18:00-23:00", key("in the evening")),
+    ("23:00-06:00", key("at night")),
 ];
 
 /// Which of them to choose from.
-const SHOWN: [(&str, &str); 2] = [("new", "only new ones"), ("kept", "only kept ones")];
+const SHOWN: [(&str, &str); 2] = [("new", key("only new ones")), ("kept", key("only kept ones"))];
 
 /// As it stands in the address. What is empty was not chosen.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -126,7 +127,7 @@ impl Wanted {
     pub(crate) fn fields(&self, zones: impl IntoIterator<Item = String>) -> Vec<Field> {
         let zones = zones.into_iter().map(|zone| (zone.clone(), zone));
         let fixed = |values: &'static [(&'static str, &'static str)]| {
-            values.iter().map(|(value, name)| ((*value).to_owned(), (*name).to_owned())).collect::<Vec<_>>()
+            values.iter().map(|(value, name)| ((*value).to_owned(), say(name).to_owned())).collect::<Vec<_>>()
         };
         let field = |name, label, any, chosen: &String, values: Vec<(String, String)>| {
             let is_known = chosen.is_empty() || values.iter().any(|(value, _)| value == chosen);
@@ -136,11 +137,11 @@ impl Wanted {
             Field { name, label, any, values }
         };
         let mut fields = vec![
-            field("show", "Which", "all events", &self.show, fixed(&SHOWN)),
-            field("hours", "Time of day", "at any time", &self.hours, fixed(&TIMES)),
-            field("longer", "Length", "of any length", &self.longer, fixed(&LENGTHS)),
+            field("show", say("Which"), say("all events"), &self.show, fixed(&SHOWN)),
+            field("hours", say("Time of day"), say("at any time"), &self.hours, fixed(&TIMES)),
+            field("longer", say("Length"), say("of any length"), &self.longer, fixed(&LENGTHS)),
         ];
-        let zone = field("zone", "Zone", "anywhere", &self.zone, zones.collect());
+        let zone = field("zone", say("Zone"), say("anywhere"), &self.zone, zones.collect());
         if !zone.values.is_empty() {
             fields.push(zone);
         }

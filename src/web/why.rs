@@ -3,6 +3,7 @@
 use crate::detect::counters::Dismissed;
 use crate::detect::why::{How, Place, Reason, Why};
 use crate::units::UtcMicros;
+use crate::web::texts::{say, say_with};
 use crate::web::words::{self, Show};
 
 /// One thing that was not taken for motion, as the cameras page says it. `when` is a `<time>` element of our own.
@@ -26,18 +27,22 @@ pub(crate) fn dismissed(newest_last: &[Dismissed], now: UtcMicros) -> Vec<Dismis
 /// A sentence for an event's page.
 pub(crate) fn event(why: &Why, zones: &[String]) -> String {
     let what = match why.how {
-        How::Moved => format!("Something moved, {}", speed(why.speed)),
-        How::Grew => "Something came toward the camera".to_owned(),
+        How::Moved => say_with("Something moved, {speed}", &[("speed", &speed(why.speed))]),
+        How::Grew => say("Something came toward the camera").to_owned(),
     };
     let zones = match zones {
         [] => String::new(),
-        zones => format!(", through {}", zones.join(" and ")),
+        zones => say_with(", through {zones}", &[("zones", &words::zones(zones, say(" and ")))]),
     };
-    format!(
-        "{what}{zones}. It was largest {}: {} of the width and {} of the height of the picture.",
-        where_in(&why.place),
-        part(why.place.0[2]),
-        part(why.place.0[3])
+    say_with(
+        "{what}{zones}. It was largest {where}: {width} of the width and {height} of the height of the picture.",
+        &[
+            ("what", &what),
+            ("zones", &zones),
+            ("where", &where_in(&why.place)),
+            ("width", &part(why.place.0[2])),
+            ("height", &part(why.place.0[3])),
+        ],
     )
 }
 
@@ -46,11 +51,11 @@ const HARDLY: f32 = 0.02;
 
 fn speed(widths_a_second: f32) -> String {
     if widths_a_second.is_nan() {
-        "at a speed that is not known".to_owned()
+        say("at a speed that is not known").to_owned()
     } else if widths_a_second < HARDLY {
-        "hardly from its place".to_owned()
+        say("hardly from its place").to_owned()
     } else {
-        format!("at up to {} of the picture's width a second", part(widths_a_second))
+        say_with("at up to {part} of the picture's width a second", &[("part", &part(widths_a_second))])
     }
 }
 
@@ -67,27 +72,27 @@ fn where_in(place: &Place) -> &'static str {
         _ => 1,
     };
     match (third(top + height / 2.0), third(left + width / 2.0)) {
-        (0, 0) => "at the upper left",
-        (0, 1) => "at the top",
-        (0, _) => "at the upper right",
-        (1, 0) => "at the left",
-        (1, 1) => "in the middle",
-        (1, _) => "at the right",
-        (_, 0) => "at the lower left",
-        (_, 1) => "at the bottom",
-        _ => "at the lower right",
+        (0, 0) => say("at the upper left"),
+        (0, 1) => say("at the top"),
+        (0, _) => say("at the upper right"),
+        (1, 0) => say("at the left"),
+        (1, 1) => say("in the middle"),
+        (1, _) => say("at the right"),
+        (_, 0) => say("at the lower left"),
+        (_, 1) => say("at the bottom"),
+        _ => say("at the lower right"),
     }
 }
 
 fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::Light => "only the light changed",
-        Reason::Scene => "the whole picture changed at once: a lamp, the infrared switch, or the camera was moved",
-        Reason::Masked => "it was in a mask",
-        Reason::Clutter => "it did not stand out from rain, snow, insects or leaves",
-        Reason::Wavering => "it moved but went nowhere, as leaves and webs do",
-        Reason::Small => "it was too small at this sensitivity",
-        Reason::Damaged => "the picture was damaged on its way",
+        Reason::Light => say("only the light changed"),
+        Reason::Scene => say("the whole picture changed at once: a lamp, the infrared switch, or the camera was moved"),
+        Reason::Masked => say("it was in a mask"),
+        Reason::Clutter => say("it did not stand out from rain, snow, insects or leaves"),
+        Reason::Wavering => say("it moved but went nowhere, as leaves and webs do"),
+        Reason::Small => say("it was too small at this sensitivity"),
+        Reason::Damaged => say("the picture was damaged on its way"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What somebody is told who speaks plain HTTP to the TLS port. Pure.
 
-use crate::web::trust;
+use crate::web::{texts, trust};
 
 /// The longest beginning of a request that is read, in bytes.
 pub const LONGEST_HEAD: usize = 8192;
@@ -11,7 +11,9 @@ pub const LONGEST_HEAD: usize = 8192;
 /// trust the authority (PEM); anything else gets a sentence. No text of the request is repeated but such a name and the path.
 pub fn answer(head: &[u8], authority: &str, answers_to: impl Fn(&str) -> bool) -> Vec<u8> {
     let Some((host, path)) = wanted(head, answers_to) else { return response("400 Bad Request", "").into_bytes() };
-    trust::over_plain_http(path, authority).unwrap_or_else(|| {
+    let language = fields(head).find(|(name, _)| name.eq_ignore_ascii_case("accept-language"));
+    let language = language.and_then(|(_, accepted)| texts::best(accepted));
+    texts::said_in(language, || trust::over_plain_http(path, authority)).unwrap_or_else(|| {
         response("308 Permanent Redirect", &format!("Location: https://{host}{path}\r\n")).into_bytes()
     })
 }
@@ -23,6 +25,12 @@ fn response(status: &str, header: &str) -> String {
          Cache-Control: no-store\r\nConnection: close\r\n\r\n{SENTENCE}",
         SENTENCE.len()
     )
+}
+
+/// The fields of a head, as far as it is one.
+fn fields(head: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    let lines = std::str::from_utf8(head).unwrap_or_default().split("\r\n").skip(1);
+    lines.map_while(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_matches([' ', '\t'])))
 }
 
 /// Host and path of a page that may be asked for.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::units::{UtcMicros, UtcSpan};
+use crate::web::texts::{many, say, say_with};
 
 /// How far back "last night" reaches.
 pub(super) const BACK: Duration = Duration::from_secs(24 * 60 * 60);
@@ -152,45 +153,67 @@ impl Tally {
     /// While it goes on.
     pub(super) fn so_far(&self) -> String {
         match (self.judged(), self.left()) {
-            (0, left) => format!("Looking through the footage of {}…", events(left)),
-            (judged, 0) => format!("Keeps {} of {}.", self.stay, events(judged)),
-            (judged, left) => format!("Keeps {} of {} so far, {left} to go.", self.stay, events(judged)),
+            (0, left) => say_with("Looking through the footage of {events}…", &[("events", &events(left))]),
+            (judged, 0) => self.keeps(judged),
+            (judged, left) => say_with(
+                "Keeps {kept} of {events} so far, {left} to go.",
+                &[("kept", &self.stay), ("events", &events(judged)), ("left", &left)],
+            ),
         }
     }
 
     /// At the end, in one sentence.
     pub(super) fn result(&self) -> String {
         match self.judged() {
-            0 if self.all == 0 => "There is no event of the last 24 hours to try this on.".to_owned(),
-            0 => "There is no footage to try this on.".to_owned(),
-            judged if judged == self.stay && judged > 1 => format!("Keeps all {}.", events(judged)),
-            judged => format!("Keeps {} of {}.", self.stay, events(judged)),
+            0 if self.all == 0 => say("There is no event of the last 24 hours to try this on.").to_owned(),
+            0 => say("There is no footage to try this on.").to_owned(),
+            judged if judged == self.stay && judged > 1 => {
+                say_with("Keeps all {events}.", &[("events", &events(judged))])
+            }
+            judged => self.keeps(judged),
         }
+    }
+
+    fn keeps(&self, judged: usize) -> String {
+        say_with("Keeps {kept} of {events}.", &[("kept", &self.stay), ("events", &events(judged))])
     }
 
     /// What else is to be known then, a sentence each.
     pub(super) fn besides(&self) -> Vec<String> {
         let mut said = Vec::new();
         if self.missing > 0 {
-            said.push(format!("Of {} no footage can be looked through.", more(self.missing, self.judged())));
+            said.push(say_with(
+                "Of {events} no footage can be looked through.",
+                &[("events", &more(self.missing, self.judged()))],
+            ));
         }
         if self.left() > 0 {
             let minutes = PATIENCE.as_secs() / 60;
-            said.push(format!("It stopped after {minutes} minutes; {} older ones were not looked at.", self.left()));
+            said.push(say_with(
+                "It stopped after {minutes} minutes; {left} older ones were not looked at.",
+                &[("minutes", &minutes), ("left", &self.left())],
+            ));
         }
         if self.too_many > 0 {
-            said.push(format!("Only the newest {MOST_EVENTS} were tried; there were {} more.", self.too_many));
+            said.push(say_with(
+                "Only the newest {tried} were tried; there were {more} more.",
+                &[("tried", &MOST_EVENTS), ("more", &self.too_many)],
+            ));
         }
         said
     }
 }
 
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 fn events(count: usize) -> String {
-    format!("{count} event{}", if count == 1 { "" } else { "s" })
+    many(number(count), "{count} event", "{count} events")
 }
 
 fn more(count: usize, besides: usize) -> String {
-    if besides == 0 { events(count) } else { format!("{count} more") }
+    if besides == 0 { events(count) } else { many(number(count), "{count} more", "{count} more") }
 }
 
 #[cfg(test)]
