@@ -149,7 +149,7 @@ impl FakeCamera {
             ])
             .args(["--watermark", &(1000 + u16::from(number)).to_string()])
             // As in real households, some say themselves when something moves, and others do not.
-            .args((number % 3 != 0).then_some("--metadata"))
+            .args((!number.is_multiple_of(3)).then_some("--metadata"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -32,8 +32,11 @@ pub(crate) fn sentence(said: Option<&[Span]>, now: UtcMicros) -> Option<String> 
         parts.push(many(more as u64, "once more", "{count} times more"));
     }
     let last = parts.pop()?;
-    let when =
-        if parts.is_empty() { last } else { say_with("{some} and {last}", &[("some", &parts.join(", ")), ("last", &last)]) };
+    let when = if parts.is_empty() {
+        last
+    } else {
+        say_with("{some} and {last}", &[("some", &parts.join(", ")), ("last", &last)])
+    };
     Some(say_with("The camera itself saw motion too, {when}.", &[("when", &when)]))
 }
 

@@ -11,6 +11,7 @@ use crate::units::UtcMicros;
 use crate::web::links;
 use crate::web::refusal::Refusal;
 use crate::web::texts::{key, say};
+use crate::web::words;
 
 /// Lengths to choose from, in seconds.
 const LENGTHS: [(&str, &str); 4] = [
@@ -125,7 +126,7 @@ impl Wanted {
 
     /// The form's fields, with what is chosen now; `zones` are the names of those there are.
     pub(crate) fn fields(&self, zones: impl IntoIterator<Item = String>) -> Vec<Field> {
-        let zones = zones.into_iter().map(|zone| (zone.clone(), zone));
+        let zones = zones.into_iter().map(|zone| (zone.clone(), words::zones([&zone], "")));
         let fixed = |values: &'static [(&'static str, &'static str)]| {
             values.iter().map(|(value, name)| ((*value).to_owned(), say(name).to_owned())).collect::<Vec<_>>()
         };
