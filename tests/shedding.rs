@@ -3,8 +3,6 @@
 //!
 //! The machine is made busy by a program that stands before each decoder, and lets each picture take its time of a single core.
 
-#![expect(clippy::disallowed_methods, reason = "a test looks at files where they are")]
-
 mod support;
 
 use std::collections::BTreeMap;
@@ -68,7 +66,7 @@ fn a_camera_of_whom_only_key_frames_are_decoded_tells_when_somebody_came_as_one_
     });
     assert!((all - keys).abs() < 1.0, "began at {all}, by the key frames at {keys}");
 
-    assert_eq!(metric(&client, "frames_passed_over_total")["all"], 0.0);
+    assert!(metric(&client, "frames_passed_over_total")["all"] < 1.0);
     assert_eq!(metric(&client, "key_frames_only"), BTreeMap::from([("all".to_owned(), 0.0), ("keys".to_owned(), 1.0)]));
     assert_eq!(decode(&client), BTreeMap::from([("all".into(), "all".into()), ("keys".into(), "key_frames".into())]));
     let (_, page) = client.get("/cameras");

@@ -171,8 +171,7 @@ pub(crate) struct Motion {
     /// … of this camera
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(crate) camera: Option<String>,
-    /// Decode only key frames while nothing moves, as for a camera whose motion.decode is "key_frames" or when the recorder is
-    /// too busy
+    /// Decode only key frames while nothing moves, as for a camera whose settings say so, or when the recorder is too busy
     #[arg(long)]
     pub(crate) key_frames: bool,
     /// Put pictures of what was seen, and why it did or did not count, into this folder

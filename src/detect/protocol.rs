@@ -203,7 +203,7 @@ impl Message for Request {
                     out.put_i64_le(*pts_us);
                     out.put_u8(u8::from(*is_key) | u8::from(*damaged) << 1 | u8::from(*alone) << 2);
                     out.put_slice(data);
-                })
+                });
             }
             Self::Picture { tag, which, max_width } => put_message(out, PICTURE, 15, |out| {
                 out.put_u32_le(*tag);

@@ -120,8 +120,8 @@ impl<T: Clone> Thrift<T> {
             && about.is_key
             && is_calm(seen)
         {
-            // What is still due is decoded before this one is glanced at: whoever is behind comes to rest so, too.
             self.state = State::Dozing(None);
+            self.come_to_rest();
         }
         match self.state {
             State::Awake(_) => self.decode(unit, about),
@@ -249,6 +249,17 @@ impl<T: Clone> Thrift<T> {
         self.kept.push(unit, about);
     }
 
+    /// From the first key frame that is still due on nothing is decoded that need not be: who is behind would come to rest too late.
+    fn come_to_rest(&mut self) {
+        let is_key = |order: &Order<T>| matches!(order, Order::Decode(_, about) if about.is_key);
+        let place = self.due.iter().position(is_key).unwrap_or(self.due.len());
+        for order in self.due.split_off(place) {
+            let (Order::Decode(unit, about) | Order::Glance(unit, about)) = order;
+            self.due_bytes -= about.bytes;
+            self.keep(unit, about, self.awaited());
+        }
+    }
+
     fn let_go_due(&mut self) {
         self.due.clear();
         self.due_bytes = 0;
@@ -328,14 +339,14 @@ mod tests {
             let at_us = i64::try_from(n).expect("few") * STEP_US;
             thrift.take(n, About { at_us, bytes: 1_000, is_key: n % every == 0 });
             while let Some(order) = thrift.next() {
-                answer(thrift, order, &mut seen, &stirs);
+                answer(thrift, &order, &mut seen, &stirs);
             }
         }
         seen
     }
 
-    fn answer(thrift: &mut Thrift<usize>, order: Order<usize>, seen: &mut Seen, stirs: impl Fn(usize) -> bool) {
-        let (Order::Decode(n, About { at_us, .. }) | Order::Glance(n, About { at_us, .. })) = order;
+    fn answer(thrift: &mut Thrift<usize>, order: &Order<usize>, seen: &mut Seen, stirs: impl Fn(usize) -> bool) {
+        let (Order::Decode(n, About { at_us, .. }) | Order::Glance(n, About { at_us, .. })) = *order;
         match thrift.use_of(at_us) {
             Use::Glance => {
                 seen.glanced.push(n);
@@ -387,11 +398,12 @@ mod tests {
         let mut seen = watch(&mut thrift, 0..39, 20, |_| false);
         // The decoder is busy elsewhere.
         for n in 39..70 {
+            thrift.want(n > 55);
             let at_us = i64::try_from(n).expect("few") * STEP_US;
             thrift.take(n, About { at_us, bytes: 1_000, is_key: n % 20 == 0 });
         }
         while let Some(order) = thrift.next() {
-            answer(&mut thrift, order, &mut seen, |_| false);
+            answer(&mut thrift, &order, &mut seen, |_| false);
         }
         assert_eq!((seen.decoded, seen.glanced), ((0..40).collect(), vec![40]));
         let seen = watch(&mut thrift, 70..85, 20, |n| n == 80);
@@ -462,7 +474,7 @@ mod tests {
                 let waiting = thrift.kept.bytes + thrift.due_bytes;
                 prop_assert!(waiting <= 2 * MOST_BYTES && thrift.kept.units.len() + thrift.due.len() <= 2 * MOST_UNITS + 1);
                 while *is_answered && let Some(order) = thrift.next() {
-                    answer(&mut thrift, order, &mut seen, |n| units[n].2);
+                    answer(&mut thrift, &order, &mut seen, |n| units[n].2);
                 }
             }
             prop_assert!(seen.learnt.is_sorted_by(|a, b| a < b));
