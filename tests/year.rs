@@ -62,7 +62,9 @@ fn fill(household: &Household, days: i64, first: UtcMicros) {
 fn fill_previews(household: &Household, start: UtcMicros) {
     let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
     let day: Vec<_> = (0..1440).map(|n| minute_of(&id(1), start.plus(Duration::from_secs(n * 60)))).collect();
-    day.iter().for_each(|segment| household.keep_previews(segment, &jpeg));
+    for segment in &day {
+        household.keep_previews(segment, &jpeg);
+    }
     let written = household
         .writer
         .write_blocking(move |tx| day.iter().try_for_each(|segment| segments::insert(tx, segment).map(drop)));
