@@ -412,12 +412,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 if !self.enabled {
                     return Ok(());
                 }
-                if corrupt {
-                    self.counters.damaged.fetch_add(1, Ordering::Relaxed);
-                    self.watcher.hold();
-                    return Ok(());
-                }
                 match self.thrift.use_of(pts_us) {
+                    _ if corrupt => {
+                        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                        self.watcher.hold();
+                    }
                     Use::Look => self.look(shape, &cells, pts_us),
                     Use::Glance => {
                         let stirs = self.watcher.glance(shape, &cells);
