@@ -41,7 +41,7 @@ export class Pictures {
       this.#failures += 1;
       if (this.#running && this.#failures > 5) return this.onLoss();
     }
-    const rest = document.visibilityState === "visible" ? 700 : 5000;
+    const rest = document.visibilityState === "visible" ? 400 : 5000;
     if (this.#running) this.#timer = setTimeout(() => this.#next(), Math.max(100, rest - (Date.now() - began)));
   }
 

@@ -216,7 +216,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         }
     }
 
-    /// What time brings: fragments that are old enough, syncs that are due, a camera that fell silent.
+    /// Fragments that are old enough (the first of a file always is), syncs that are due, a camera that fell silent.
     fn tick(&mut self) {
         let now = self.now();
         let silence = self.last_taken.map_or(Duration::ZERO, |last| now.since(last));
@@ -232,9 +232,9 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.cutter.abandon();
         }
         let due = self.until_sync().is_zero();
-        let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
-        loop {
-            let Some(fragment) = self.fragmenter.pop(now, pace) else { break };
+        let longest = if self.recording.is_none() { Duration::ZERO } else { LONGEST_FRAGMENT };
+        let pace = if due { Duration::ZERO } else { self.settings.sync.min(longest) };
+        while let Some(fragment) = self.fragmenter.pop(now, pace) {
             self.write(&fragment);
         }
         if due {
