@@ -28,8 +28,6 @@ const LONGEST_FRAGMENT: Duration = Duration::from_secs(1);
 const FLUSH_AFTER: Duration = Duration::from_secs(3);
 /// Without a packet for so long, the segment is closed: what it holds is complete.
 const CLOSE_AFTER: Duration = Duration::from_secs(30);
-/// So many packets that wait go along with a sync that is due.
-const AT_ONCE: u32 = 32;
 /// The pause after a disk error; doubled up to [`LONGEST_PAUSE`] while errors go on.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -62,17 +60,15 @@ pub fn run(
 ) {
     let mut recorder = Recorder::new(camera, footage, settings, clock, open, random, out);
     let tick = (settings.sync / 4).clamp(Duration::from_millis(20), Duration::from_millis(500));
-    let (mut ticked, mut taken) = (Monotonic::default(), 0);
+    let mut ticked = Monotonic::default();
     loop {
         match packets.receive(tick.min(recorder.until_sync())) {
             Received::Arrival(arrival) => {
                 let moment = (arrival.packet.received, arrival.packet.received_monotonic);
                 recorder.take(arrival);
                 recorder.tell_so_far(moment);
-                taken += 1;
-                // Many come at once: one look is enough for all of them, and one sync for what waited for the last one.
-                let (is_due, since) = (recorder.until_sync().is_zero(), recorder.now().since(ticked));
-                if (is_due && taken < AT_ONCE) || (!is_due && since < tick) {
+                // Many come at once: one look at what is complete is enough for all of them.
+                if recorder.now().since(ticked) < tick && !recorder.until_sync().is_zero() {
                     continue;
                 }
             }
@@ -80,7 +76,7 @@ pub fn run(
             Received::Nothing => recorder.tell_so_far((recorder.clock.now(), recorder.clock.monotonic())),
             Received::End => break,
         }
-        (ticked, taken) = (recorder.now(), 0);
+        ticked = recorder.now();
         recorder.tick();
     }
     recorder.end();
