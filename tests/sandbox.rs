@@ -161,7 +161,7 @@ fn a_kernel_that_lacks_something_decodes_all_the_same_and_it_is_said() {
         // An empty stdin is a conversation that ends well; the first word was sent before anything was read.
         let decoded = without(lacking, &[]);
         assert!(decoded.status.success(), "{decoded:?}");
-        assert_eq!(decoded.stdout[..8], [b'H', b'W', 3, 64, 2, 0, 0, 0]);
+        assert_eq!(decoded.stdout[..8], [b'H', b'W', 4, 64, 2, 0, 0, 0]);
         assert_eq!((decoded.stdout[8], decoded.stdout[9] > 0), (first[0], first[1] > 0), "{words}");
     }
 }

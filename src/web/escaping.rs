@@ -7,7 +7,7 @@ use crate::web::account::{AccountPage, Device, SharedLink, ShownOnce};
 use crate::web::activity::{ActivityPage, RowInWords};
 use crate::web::adopt::AdoptPage;
 use crate::web::calendar::{Calendar, DayOfMonth};
-use crate::web::camera_motion::{FromTo, SaidOnDay};
+use crate::web::camera_motion::SaidOnDay;
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
 use crate::web::claim::ClaimPage;
 use crate::web::day::{DayPage, Days, GapInWords, Mark};
@@ -310,10 +310,7 @@ fn pages() -> Vec<(&'static str, String)> {
         calendar: calendar().render().expect("a month"),
         marks: vec![Mark { class: "bar-gap", x: 0.0, width: 1.0, y: 0, height: 1, words: hostile() }],
         events: vec![rendered_card()],
-        camera_motion: Some(SaidOnDay {
-            spans: vec![FromTo { from: "<time></time>".into(), to: Some("<time></time>".into()) }],
-            more: 1,
-        }),
+        camera_motion: Some(SaidOnDay { spans: vec!["<time></time>".into()], more: 1 }),
         has_camera_motion: true,
         gaps: vec![GapInWords { from: "<time></time>".into(), to: "<time></time>".into(), why: "why" }],
         watched: vec![Watched { who: hostile(), at: "<time></time>".into() }],
