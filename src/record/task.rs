@@ -212,7 +212,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         }
     }
 
-    /// Fragments that are old enough (the first of a file always is), syncs that are due, a camera that fell silent.
+    /// What time brings: fragments that are old enough, syncs that are due, a camera that fell silent.
     fn tick(&mut self) {
         let now = self.now();
         let silence = self.last_taken.map_or(Duration::ZERO, |last| now.since(last));
@@ -228,8 +228,8 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             self.cutter.abandon();
         }
         let due = self.until_sync().is_zero();
-        let longest = if self.recording.is_none() { Duration::ZERO } else { LONGEST_FRAGMENT };
-        let pace = if due { Duration::ZERO } else { self.settings.sync.min(longest) };
+        // The first one waits as long: how far the stream's pictures are shuffled is only seen by then.
+        let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
         while let Some(fragment) = self.fragmenter.pop(now, pace) {
             self.write(&fragment);
         }
