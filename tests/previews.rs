@@ -80,15 +80,7 @@ fn a_stretch_of_small_pictures_comes_in_one_answer_evenly_and_is_one_look() {
 fn a_whole_day_of_small_pictures_is_answered_at_once() {
     let household = Household::new();
     let start = household.now.minus(Duration::from_secs(30 * 3600));
-    let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
-    let day: Vec<_> = (0..1440).map(|n| minute_of(PORCH, start.plus(Duration::from_secs(n * 60)))).collect();
-    for segment in &day {
-        household.keep_previews(segment, &jpeg);
-    }
-    let written = household
-        .writer
-        .write_blocking(move |tx| day.iter().try_for_each(|segment| segments::insert(tx, segment).map(drop)));
-    written.expect("written");
+    household.day_of_previews(PORCH, start);
     for (what, seconds, expected) in [("a day", 86_400, 400), ("an hour of it", 3_600, 360)] {
         let mut times: Vec<Duration> = (0..30)
             .map(|_| {

@@ -9,9 +9,9 @@ mod household;
 
 use std::time::{Duration, Instant};
 
-use hearthwatch::index::{rights, segments};
+use hearthwatch::index::rights;
 use hearthwatch::units::UtcMicros;
-use household::{Household, camera, minute_of};
+use household::{Household, camera};
 
 const DAY: i64 = 86_400_000_000;
 const CAMERAS: usize = 8;
@@ -58,19 +58,6 @@ fn fill(household: &Household, days: i64, first: UtcMicros) {
     }
 }
 
-/// A day before all that of the first camera, with its small pictures.
-fn fill_previews(household: &Household, start: UtcMicros) {
-    let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
-    let day: Vec<_> = (0..1440).map(|n| minute_of(&id(1), start.plus(Duration::from_secs(n * 60)))).collect();
-    for segment in &day {
-        household.keep_previews(segment, &jpeg);
-    }
-    let written = household
-        .writer
-        .write_blocking(move |tx| day.iter().try_for_each(|segment| segments::insert(tx, segment).map(drop)));
-    written.expect("written");
-}
-
 #[test]
 fn a_year_of_eight_cameras_is_looked_through_at_once() {
     let is_slow = std::env::var_os("HEARTHWATCH_SLOW").is_some();
@@ -81,7 +68,7 @@ fn a_year_of_eight_cameras_is_looked_through_at_once() {
     let began = Instant::now();
     fill(&household, days, first);
     let scrubbed = UtcMicros(first.0 - 2 * DAY);
-    fill_previews(&household, scrubbed);
+    household.day_of_previews(&id(1), scrubbed);
     println!("{days} days of {CAMERAS} cameras, written in {:.0} s", began.elapsed().as_secs_f64());
 
     let day = |round: i64| {

@@ -130,9 +130,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Span> {
 mod tests {
     use super::*;
     use crate::index::segments;
-    use crate::index::testing::{self, camera, span};
-    use crate::record::segment::ClosedSegment;
-    use crate::units::{ByteLen, SegmentId};
+    use crate::index::testing::{self, camera, segment, span};
+    use crate::units::SegmentId;
     use Heard::{Motion, Track};
     use Turn::{Begins, Ends};
     use proptest::prelude::*;
@@ -148,20 +147,6 @@ mod tests {
 
     fn said(from: i64, to: Option<i64>) -> Span {
         Span { start: UtcMicros(from * 1_000_000), end: to.map(|to| UtcMicros(to * 1_000_000)) }
-    }
-
-    fn segment(n: u8, from: i64, to: i64) -> ClosedSegment {
-        ClosedSegment {
-            id: SegmentId::from_random([n; 8]),
-            camera: camera("porch"),
-            span: seconds(from, to),
-            path: format!("footage/porch/2026-01-01/{n}.mp4").into(),
-            size: ByteLen(1),
-            pictures: 1,
-            codecs: String::new(),
-            width: 1,
-            height: 1,
-        }
     }
 
     #[test]
@@ -191,7 +176,7 @@ mod tests {
     fn what_was_left_open_ends_where_the_footage_does() {
         let mut conn = testing::database();
         let tx = conn.transaction().unwrap();
-        segments::insert(&tx, &segment(1, 0, 60)).unwrap();
+        segments::insert(&tx, &segment(1, seconds(0, 60))).unwrap();
         for whose in ["porch", "nursery"] {
             say(&tx, whose, Track, Begins, 5);
             say(&tx, whose, Motion, Begins, 50);
@@ -216,7 +201,7 @@ mod tests {
         let mut conn = testing::database();
         let tx = conn.transaction().unwrap();
         for (n, from) in [(1, 0), (2, 60), (3, 120)] {
-            segments::insert(&tx, &segment(n, from, from + 60)).unwrap();
+            segments::insert(&tx, &segment(n, seconds(from, from + 60))).unwrap();
         }
         say(&tx, "porch", Track, Begins, 0);
         for (from, to) in [(10, 20), (50, 70), (130, 140), (300, 310)] {

@@ -66,20 +66,10 @@ mod tests {
     use crate::index::testing::{self, camera, span as between};
     use crate::index::{camera_motion, gaps, segments};
     use crate::record::segment::{Gap, GapCause};
-    use crate::units::{ByteLen, SegmentId};
+    use crate::units::SegmentId;
 
     fn segment(n: u8, start: i64, end: i64) -> ClosedSegment {
-        ClosedSegment {
-            id: SegmentId::from_random([n; 8]),
-            camera: camera("porch"),
-            span: between(start, end),
-            path: format!("footage/porch/2026-01-01/{n}.mp4").into(),
-            size: ByteLen(1),
-            pictures: 1,
-            codecs: String::new(),
-            width: 1,
-            height: 1,
-        }
+        testing::segment(n, between(start, end))
     }
 
     #[test]

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use crate::access::UserName;
 use crate::index::{APPLICATION_ID, migration};
-use crate::units::{CameraId, UtcMicros, UtcSpan};
+use crate::record::segment::ClosedSegment;
+use crate::units::{ByteLen, CameraId, SegmentId, UtcMicros, UtcSpan};
 
 /// Empty, with every migration run.
 pub(crate) fn database() -> Connection {
@@ -33,6 +34,21 @@ pub(crate) fn assert_no_scan(queries: &[&str]) {
 
 pub(crate) fn camera(id: &str) -> CameraId {
     id.parse().unwrap()
+}
+
+/// The porch's segment of that number, as the index has it.
+pub(crate) fn segment(n: u8, span: UtcSpan) -> ClosedSegment {
+    ClosedSegment {
+        id: SegmentId::from_random([n; 8]),
+        camera: camera("porch"),
+        span,
+        path: format!("footage/porch/2026-01-01/{n}.mp4").into(),
+        size: ByteLen(1),
+        pictures: 1,
+        codecs: String::new(),
+        width: 1,
+        height: 1,
+    }
 }
 
 pub(crate) fn name(name: &str) -> UserName {

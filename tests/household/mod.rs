@@ -270,6 +270,19 @@ impl Household {
         length
     }
 
+    /// A day of footage as the index has it, with its small pictures.
+    pub fn day_of_previews(&self, id: &str, start: UtcMicros) {
+        let jpeg = [&[0xff, 0xd8][..], &[0x55; 4_000], &[0xff, 0xd9]].concat();
+        let day: Vec<_> = (0..1440).map(|n| minute_of(id, start.plus(Duration::from_secs(n * 60)))).collect();
+        for segment in &day {
+            self.keep_previews(segment, &jpeg);
+        }
+        let written = self
+            .writer
+            .write_blocking(move |tx| day.iter().try_for_each(|segment| segments::insert(tx, segment).map(drop)));
+        written.expect("written");
+    }
+
     /// Keeps a small picture of every ten seconds of a segment of a minute.
     pub fn keep_previews(&self, segment: &ClosedSegment, jpeg: &[u8]) {
         let (installation, start) = (self.footage.installation(), segment.span.start());
