@@ -57,7 +57,10 @@ const MOMENT: &str = "const done = arguments[arguments.length - 1];
     const bar = document.getElementById('bar');
     const video = document.getElementById('video');
     const footage = bar.querySelector('.bar-footage').getBoundingClientRect();
-    const at = { bubbles: true, pointerId: 1, clientX: footage.left + footage.width * (0.1 + 0.8 * Math.random()), clientY: footage.top + 5 };
+    // In the other half than before: a click on the moment that is shown brings no new picture.
+    window.isLate = !window.isLate;
+    const place = (window.isLate ? 0.55 : 0.1) + 0.35 * Math.random();
+    const at = { bubbles: true, pointerId: 1, clientX: footage.left + footage.width * place, clientY: footage.top + 5 };
     const before = video.currentTime;
     const began = performance.now();
     bar.dispatchEvent(new PointerEvent('pointerdown', at));
