@@ -61,12 +61,16 @@ const MOMENT: &str = "const done = arguments[arguments.length - 1];
     window.isLate = !window.isLate;
     const place = (window.isLate ? 0.55 : 0.1) + 0.35 * Math.random();
     const at = { bubbles: true, pointerId: 1, clientX: footage.left + footage.width * place, clientY: footage.top + 5 };
-    const before = video.currentTime;
+    const [source, before] = [video.src, video.currentTime];
     const began = performance.now();
     bar.dispatchEvent(new PointerEvent('pointerdown', at));
     bar.dispatchEvent(new PointerEvent('pointerup', at));
-    const look = () => !video.seeking && Math.abs(video.currentTime - before) > 0.01 && video.readyState >= 2
-        ? done(performance.now() - began) : video.requestVideoFrameCallback(look);
+    // By the picture's own time: `seeking` may still be true when it comes, and no other follows it while the video stands.
+    const look = (_now, { mediaTime }) => {
+        const isOther = video.src !== source || Math.abs(video.currentTime - before) > 0.01;
+        if (isOther && Math.abs(video.currentTime - mediaTime) < 0.2) done(performance.now() - began);
+        else video.requestVideoFrameCallback(look);
+    };
     video.requestVideoFrameCallback(look);";
 
 /// A camera of the demo. What it is called depends on who else announces one by that name on this machine.
