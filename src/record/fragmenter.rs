@@ -152,16 +152,16 @@ impl Fragmenter {
         first(&self.video).into_iter().chain(first(&self.audio)).min()
     }
 
-    /// The next fragment that is complete: a group of pictures, or what is older than `pace` and can be ended. Call it until
-    /// there is none.
-    pub fn pop(&mut self, now: Monotonic, pace: Duration) -> Option<Fragment> {
+    /// The next fragment that is complete: a group of pictures, or what is older than `pace` and can be ended. Everything that
+    /// arrived until `heard` was pushed: while frames wait somewhere before, it is behind `now`. Call it until there is none.
+    pub fn pop(&mut self, now: Monotonic, heard: Monotonic, pace: Duration) -> Option<Fragment> {
         let count = self.video.len();
         let limit = self.segment_border();
         self.find_safe_borders();
         let is_full = self.bytes > MOST_BYTES || count + self.audio.len() > MOST_FRAMES;
         if limit < count
             && (self.safe.contains(&limit) || is_full)
-            && (is_full || self.has_sound_until(self.earliest(limit), now, limit))
+            && (is_full || self.has_sound_until(self.earliest(limit), heard, limit))
         {
             return Some(self.emit(limit, self.earliest(limit), true));
         }
@@ -250,11 +250,11 @@ impl Fragmenter {
         self.video.iter().skip(border).map(|frame| frame.at).min().unwrap_or_default()
     }
 
-    fn has_sound_until(&self, end: Placed, now: Monotonic, border: usize) -> bool {
+    fn has_sound_until(&self, end: Placed, heard: Monotonic, border: usize) -> bool {
         let expected = self.segment.is_some_and(|segment| segment.has_sound) || !self.audio.is_empty();
         !expected
             || self.audio.back().is_some_and(|frame| frame.at >= end)
-            || now.since(self.video[border].received) >= SOUND_LATE
+            || heard.since(self.video[border].received) >= SOUND_LATE
     }
 
     fn emit(&mut self, border: usize, end: Placed, is_last: bool) -> Fragment {

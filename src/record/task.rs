@@ -73,7 +73,7 @@ pub fn run(
                 }
             }
             Received::Absent(absent) => recorder.go_without(absent),
-            Received::Nothing => recorder.tell_so_far((recorder.clock.now(), recorder.clock.monotonic())),
+            Received::Nothing => recorder.take_nothing(),
             Received::End => break,
         }
         ticked = recorder.now();
@@ -103,6 +103,8 @@ struct Recorder<R, O> {
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
     last_arrival: Option<Monotonic>,
+    /// All packets that arrived until then were taken.
+    heard: Monotonic,
     /// When the last packet was taken from the queue: where packets wait for a slow disk, their arrival is long past, and that
     /// is no silence of the camera's.
     last_taken: Option<Monotonic>,
@@ -144,6 +146,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             recording: None,
             unsynced: None,
             last_arrival: None,
+            heard: Monotonic::default(),
             last_taken: None,
             last_written: Monotonic::default(),
             flushed: false,
@@ -160,6 +163,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     fn take(&mut self, arrival: Arrival) {
         let (packet, thinned) = (arrival.packet, arrival.thinned_before);
         self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
+        self.heard = packet.received_monotonic.max(self.heard);
         self.last_taken = Some(self.now());
         self.flushed = false;
         if arrival.missed_before || (thinned && !self.was_thinned) {
@@ -212,6 +216,13 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         }
     }
 
+    /// No packet waits to be taken.
+    fn take_nothing(&mut self) {
+        let now = self.clock.monotonic();
+        self.heard = now.max(self.heard);
+        self.tell_so_far((self.clock.now(), now));
+    }
+
     /// What time brings: fragments that are old enough, syncs that are due, a camera that fell silent.
     fn tick(&mut self) {
         let now = self.now();
@@ -230,7 +241,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
         let due = self.until_sync().is_zero();
         // The first one waits as long: how far the stream's pictures are shuffled is only seen by then.
         let pace = if due { Duration::ZERO } else { self.settings.sync.min(LONGEST_FRAGMENT) };
-        while let Some(fragment) = self.fragmenter.pop(now, pace) {
+        while let Some(fragment) = self.fragmenter.pop(now, self.heard, pace) {
             self.write(&fragment);
         }
         if due {

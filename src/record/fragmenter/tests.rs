@@ -29,7 +29,7 @@ fn fragments(frames: Vec<Frame>) -> Vec<Fragment> {
     for frame in frames {
         let now = frame.received;
         fragmenter.push(frame);
-        fragments.extend(std::iter::from_fn(|| fragmenter.pop(now, PACE)));
+        fragments.extend(std::iter::from_fn(|| fragmenter.pop(now, now, PACE)));
     }
     fragments.extend(fragmenter.finish(None));
     fragments
@@ -92,8 +92,7 @@ fn a_stalled_stream_is_flushed_and_goes_on_in_the_same_segment() {
     assert_eq!((rest[0].video_base, rest[0].sequence), (450_000, 2));
 }
 
-#[test]
-fn sound_goes_into_the_segment_of_its_time() {
+fn beginning_with_sound(at_ms: i64) -> Frame {
     let mut parameters = (*video_parameters()).clone();
     parameters.audio = Some(AudioParameters {
         rfc6381: "mp4a.40.2".to_owned(),
@@ -101,9 +100,33 @@ fn sound_goes_into_the_segment_of_its_time() {
         packet_samples: 1024,
         sample_entry: Bytes::new(),
     });
-    let parameters = Arc::new(parameters);
-    let begins = |at| Frame { begins: Some(Arc::clone(&parameters)), ..picture(at, true) };
-    let sound = |at| Frame { track: Track::Audio, ..picture(at, true) };
+    Frame { begins: Some(Arc::new(parameters)), ..picture(at_ms, true) }
+}
+
+fn sound(at_ms: i64) -> Frame {
+    Frame { track: Track::Audio, ..picture(at_ms, true) }
+}
+
+#[test]
+fn sound_that_waits_somewhere_before_is_not_late() {
+    let mut fragmenter = Fragmenter::default();
+    let mut frames: VecDeque<_> =
+        [beginning_with_sound(0), sound(0), picture(100, false), beginning_with_sound(200), picture(300, false)].into();
+    frames.extend([sound(128), sound(256), picture(400, false)]);
+    // The disk stood still for a minute: everything is taken long after it arrived, one after the other.
+    let (now, mut fragments) = (Monotonic(Duration::from_secs(60)), Vec::new());
+    for frame in frames {
+        let heard = frame.received;
+        fragmenter.push(frame);
+        fragments.extend(std::iter::from_fn(|| fragmenter.pop(now, heard, PACE)));
+    }
+    let first = fragments.iter().position(|fragment| fragment.is_last).expect("the first segment ends");
+    assert_eq!(fragments[..=first].iter().map(|fragment| fragment.audio.len()).sum::<usize>(), 2, "{fragments:?}");
+}
+
+#[test]
+fn sound_goes_into_the_segment_of_its_time() {
+    let begins = beginning_with_sound;
     let frames = vec![
         begins(0),
         sound(0),
@@ -185,7 +208,7 @@ proptest! {
                 begins: (is_key && !is_sound && cut == 0).then(video_parameters),
                 ..picture(0, is_key)
             });
-            while let Some(fragment) = fragmenter.pop(Monotonic::default(), PACE) {
+            while let Some(fragment) = fragmenter.pop(Monotonic::default(), Monotonic::default(), PACE) {
                 count += fragment.video.len();
                 prop_assert!(fragment.video.iter().all(|sample| sample.duration > 0));
             }
