@@ -17,7 +17,7 @@ use crate::detect::grid::Shape;
 use crate::detect::looking::{Answer, Coding, Feed, FeedError, Looked, Sight, Unit};
 use crate::detect::model::HeldBack;
 use crate::detect::protocol::ProtocolError;
-use crate::detect::thrift::{About, Order, Thrift, Use};
+use crate::detect::thrift::{About, Order, Thrift};
 use crate::detect::trigger::Update;
 
 /// Why a file could not be looked through.
@@ -192,17 +192,11 @@ impl Looking {
             match answer {
                 Answer::Decoded(pictures) => self.report.frames_decoded += u64::from(pictures),
                 Answer::Damaged => self.sight.hold(),
-                Answer::Look { at_us, shape, cells } => match self.thrift.use_of(at_us) {
-                    Use::Look => self.look(shape, &cells, at_us)?,
-                    Use::Glance => {
-                        let stirs = self.sight.glance(shape, &cells);
-                        self.thrift.judged(at_us, stirs);
-                        if !stirs {
-                            self.look(shape, &cells, at_us)?;
-                        }
+                Answer::Look { at_us, shape, cells } => {
+                    if self.thrift.learns(at_us, || self.sight.glance(shape, &cells)) {
+                        self.look(shape, &cells, at_us)?;
                     }
-                    Use::Nothing => {}
-                },
+                }
             }
         }
         Ok(())

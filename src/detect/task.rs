@@ -22,7 +22,7 @@ use crate::detect::held::Held;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
 use crate::detect::running::{Asked, Running};
-use crate::detect::thrift::{About, Order, Thrift, Use};
+use crate::detect::thrift::{About, Order, Thrift};
 use crate::detect::watcher::Watcher;
 use crate::detect::{annex_b, preview, sps};
 use crate::units::{CameraId, UtcMicros};
@@ -52,9 +52,9 @@ pub struct Task {
     pub counters: Arc<Counters>,
 }
 
-/// Once it has said its first word, the decoder is killed when it owes an answer for so long. Most answers take a hundredth of a second, and the
-/// largest key frame on a small machine less than one. With no pause after a first failure and a key frame every two seconds, as cameras
-/// send them, detection is back within five seconds of whatever stopped it.
+/// Once it has said its first word, the decoder is killed when it owes an answer for so long. Most answers take a hundredth of a
+/// second, and the largest key frame on a small machine less than one. With no pause after a first failure and a key frame every
+/// two seconds, as cameras send them, detection is back within five seconds of whatever stopped it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 /// Each failure doubles it up to this, in case the machine is merely slow.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -412,20 +412,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
                 if !self.enabled {
                     return Ok(());
                 }
-                match self.thrift.use_of(pts_us) {
-                    _ if corrupt => {
-                        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
-                        self.watcher.hold();
-                    }
-                    Use::Look => self.look(shape, &cells, pts_us),
-                    Use::Glance => {
-                        let stirs = self.watcher.glance(shape, &cells);
-                        self.thrift.judged(pts_us, stirs);
-                        if !stirs {
-                            self.look(shape, &cells, pts_us);
-                        }
-                    }
-                    Use::Nothing => {}
+                if corrupt {
+                    self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                    self.watcher.hold();
+                } else if self.thrift.learns(pts_us, || self.watcher.glance(shape, &cells)) {
+                    self.look(shape, &cells, pts_us);
                 }
             }
             Reply::Jpeg { tag, data } => match running.asked.pop_front() {

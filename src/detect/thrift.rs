@@ -46,17 +46,6 @@ impl<T> Order<T> {
     }
 }
 
-/// What a look is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// To be judged and learnt, then told to [`Thrift::looked`].
-    Look,
-    /// To be compared only; [`Thrift::judged`] waits for it. If nothing stirs in it, it is to be learnt after that.
-    Glance,
-    /// It was judged before.
-    Nothing,
-}
-
 /// One camera's units on their way to the decoder.
 #[derive(Debug)]
 pub(super) struct Thrift<T> {
@@ -146,17 +135,17 @@ impl<T: Clone> Thrift<T> {
         }
     }
 
-    /// What the look at this time is for.
-    pub(super) fn use_of(&self, at_us: i64) -> Use {
+    /// Whether the look at this time is to be judged and learnt, and then told to [`Self::looked`]. `glance` says whether anything
+    /// stirs in it, without learning from it; asked only of the key frame for which [`Self::awaited`] waits.
+    pub(super) fn learns(&mut self, at_us: i64, glance: impl FnOnce() -> bool) -> bool {
         // What is far before it is another clock's.
         let is_known = |learnt: i64| (0..=2 * MOST_US).contains(&learnt.saturating_sub(at_us));
         if self.awaited() == Some(at_us) {
-            Use::Glance
-        } else if self.learnt_us.is_some_and(is_known) {
-            Use::Nothing
-        } else {
-            Use::Look
+            let stirs = glance();
+            self.judged(at_us, stirs);
+            return !stirs;
         }
+        !self.learnt_us.is_some_and(is_known)
     }
 
     /// A look was judged; whether anything stirs in it.
@@ -169,10 +158,7 @@ impl<T: Clone> Thrift<T> {
     }
 
     /// The glance that was waited for; whether anything stirs in it.
-    pub(super) fn judged(&mut self, at_us: i64, stirs: bool) {
-        if self.awaited() != Some(at_us) {
-            return;
-        }
+    fn judged(&mut self, at_us: i64, stirs: bool) {
         self.state = State::Dozing(None);
         if !stirs {
             // The one in front was decoded, if only by itself.
@@ -347,19 +333,15 @@ mod tests {
 
     fn answer(thrift: &mut Thrift<usize>, order: &Order<usize>, seen: &mut Seen, stirs: impl Fn(usize) -> bool) {
         let (Order::Decode(n, About { at_us, .. }) | Order::Glance(n, About { at_us, .. })) = *order;
-        match thrift.use_of(at_us) {
-            Use::Glance => {
-                seen.glanced.push(n);
-                thrift.judged(at_us, stirs(n));
-                if stirs(n) {
-                    return;
-                }
-            }
-            Use::Look => seen.decoded.push(n),
-            Use::Nothing => {
-                seen.decoded.push(n);
-                return;
-            }
+        let mut stirred = None;
+        let learns = thrift.learns(at_us, || *stirred.insert(stirs(n)));
+        if stirred.is_some() {
+            seen.glanced.push(n);
+        } else {
+            seen.decoded.push(n);
+        }
+        if !learns {
+            return;
         }
         seen.learnt.push(at_us);
         thrift.looked(at_us, stirs(n));

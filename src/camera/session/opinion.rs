@@ -57,7 +57,7 @@ impl Opinion {
         Some(CameraMotion { what: Heard::Motion, turn: Turn::Begins, at: now.0 })
     }
 
-    /// Whether motion has been over for long enough; to be asked every second.
+    /// Whether motion has been over for long enough; to be asked every second or so.
     pub(crate) fn look(&mut self, now: Monotonic) -> Option<CameraMotion> {
         let (at, since) = self.still?;
         if now.since(since) < SAME { None } else { self.close(at) }
