@@ -92,7 +92,11 @@ fn fragments_of_two_groups(bencher: Bencher<'_, '_>) {
             });
             // As often as the recording thread looks.
             if n.is_multiple_of(8) {
-                heads.extend(fragmenter.pop(Monotonic(at), Duration::from_secs(1)).map(|fragment| fragment.head()));
+                heads.extend(
+                    fragmenter
+                        .pop(Monotonic(at), Monotonic(at), Duration::from_secs(1))
+                        .map(|fragment| fragment.head()),
+                );
             }
         }
         heads
