@@ -81,11 +81,22 @@ def free_port():
 
 
 def clip(folder, size, fps, kbit_s, seconds=20, picture="testsrc2"):
-    """A film as cameras send it: no B-frames, a key frame every two seconds, at a constant rate."""
-    path = folder / f"{picture}-{size}-{fps}-{kbit_s}.mp4"
+    """A drawn and noisy film as cameras send it."""
+    source = f"{picture}=s={size}:r={fps}:d={seconds},noise=alls=12:allf=t"
+    return coded(folder / f"{picture}-{size}-{fps}-{kbit_s}.mp4", ["-f", "lavfi", "-i", source], fps, kbit_s)
+
+
+def again(folder, film, size, fps, kbit_s):
+    """Somebody's film as cameras send it, of that size and rate."""
+    scaled = f"fps={fps},scale={size.replace('x', ':')}"
+    return coded(folder / f"{size}-{fps}-{kbit_s}.mp4", ["-i", film, "-vf", scaled, "-an"], fps, kbit_s)
+
+
+def coded(path, source, fps, kbit_s):
+    """What ffmpeg is given, coded without B-frames, with a key frame every two seconds, at a constant rate."""
     rate = f"{kbit_s}k"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"{picture}=s={size}:r={fps}:d={seconds},noise=alls=12:allf=t", "-pix_fmt", "yuv420p"]
+        ["ffmpeg", "-nostdin", "-v", "error", *source, "-pix_fmt", "yuv420p"]
         + ["-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-refs", "1", "-g", str(2 * fps), "-keyint_min", str(2 * fps)]
         + ["-sc_threshold", "0", "-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-x264-params", "nal-hrd=cbr:force-cfr=1", str(path)],
         check=True,
