@@ -11,7 +11,7 @@ use crate::config::settings::{RecordMode, Settings};
 use crate::disk::Space;
 use crate::index::garbage::{self, Garbage};
 use crate::index::retention::{self, Rule};
-use crate::index::{self, adoption, camera_motion, cameras, events, segments};
+use crate::index::{self, adoption, camera_motion, cameras, events, gaps, segments};
 use crate::record::segment::{ClosedSegment, GapCause};
 use crate::units::{ByteLen, CameraId, SegmentId};
 use crate::web::SiteParts;
@@ -117,28 +117,31 @@ async fn by_age(site: &SiteParts) -> anyhow::Result<()> {
         loop {
             let camera = whose.clone();
             let longest = rule.motion.max(rule.continuous);
-            let said_before = now.minus(longest);
-            let (segments, events, oldest, has_said) = site
+            let before = now.minus(longest);
+            let (segments, events, oldest, has_more) = site
                 .readers
                 .read(move |conn| {
                     let segments = retention::expired(conn, &camera, rule, now, limit)?;
                     let oldest = segments.first().map(|id| segments::by_id(conn, *id)).transpose()?.flatten();
                     let events = retention::expired_events(conn, &camera, rule, now, limit)?;
-                    Ok((segments, events, oldest, camera_motion::any_before(conn, &camera, said_before)?))
+                    let has_more =
+                        camera_motion::any_before(conn, &camera, before)? || gaps::any_before(conn, &camera, before)?;
+                    Ok((segments, events, oldest, has_more))
                 })
                 .await?;
             if oldest.is_some_and(|oldest| !clock_trust::is_trusted_with(now, oldest.span.end().plus(longest))) {
                 tracing::warn!(camera = %whose, "footage is old by a clock that may be wrong; it stays until space is needed");
                 break;
             }
-            if segments.is_empty() && events.is_empty() && !has_said {
+            if segments.is_empty() && events.is_empty() && !has_more {
                 break;
             }
             tracing::debug!(camera = %whose, segments = segments.len(), events = events.len(), "their time is over");
             let camera = whose.clone();
             site.writer
                 .write(move |tx| {
-                    camera_motion::remove_before(tx, &camera, said_before)?;
+                    camera_motion::remove_before(tx, &camera, before)?;
+                    gaps::remove_before(tx, &camera, before)?;
                     segments.iter().try_for_each(|id| segments::remove(tx, *id).map(drop))?;
                     events.iter().try_for_each(|id| events::remove(tx, *id).map(drop))
                 })

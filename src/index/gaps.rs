@@ -12,6 +12,7 @@ const BETWEEN: &str = "SELECT camera, start_us, end_us, cause FROM gaps
 const NEWEST: &str =
     "SELECT camera, start_us, end_us, cause FROM gaps WHERE camera = ?1 ORDER BY start_us DESC, end_us DESC LIMIT 1";
 const LENGTHEN: &str = "UPDATE gaps SET end_us = ?4 WHERE camera = ?1 AND start_us = ?2 AND end_us = ?3 AND cause = ?5";
+const ANY_BEFORE: &str = "SELECT 1 FROM gaps WHERE camera = ?1 AND start_us < ?2 AND end_us <= ?2";
 const REMOVE_BEFORE: &str = "DELETE FROM gaps WHERE camera = ?1 AND start_us < ?2 AND end_us <= ?2";
 
 /// Notes a gap. One that goes on for the same cause where the newest ends makes that longer: a gap that lasts is told in pieces.
@@ -47,6 +48,11 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Gap> {
     Ok(Gap { camera: row.get(0)?, span, cause: row.get(3)? })
 }
 
+/// Whether a gap ended by then.
+pub fn any_before(conn: &Connection, camera: &CameraId, moment: UtcMicros) -> rusqlite::Result<bool> {
+    conn.prepare_cached(ANY_BEFORE)?.exists((camera, moment))
+}
+
 /// Forgets gaps that ended by then, because the footage around them is gone too; says how many.
 pub fn remove_before(tx: &Transaction<'_>, camera: &CameraId, moment: UtcMicros) -> rusqlite::Result<usize> {
     tx.execute(REMOVE_BEFORE, (camera, moment))
@@ -71,7 +77,9 @@ mod tests {
         assert_eq!(between(&tx, &camera("porch"), span(14, 21)).unwrap(), gaps[1..3]);
         assert_eq!(between(&tx, &camera("porch"), span(15, 20)).unwrap(), []);
         assert_eq!(between(&tx, &camera("nursery"), span(0, 100)).unwrap(), []);
+        assert_eq!(any_before(&tx, &camera("porch"), UtcMicros(15)), Ok(true));
         assert_eq!(remove_before(&tx, &camera("porch"), UtcMicros(15)), Ok(2));
+        assert_eq!(any_before(&tx, &camera("porch"), UtcMicros(15)), Ok(false));
         assert_eq!(between(&tx, &camera("porch"), span(0, 1000)).unwrap(), gaps[2..]);
     }
 

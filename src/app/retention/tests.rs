@@ -10,7 +10,7 @@ use crate::camera::packet::{CameraMotion, Heard, Turn};
 use crate::config::settings::KeepFree;
 use crate::detect::event::MotionEvent;
 use crate::record::queue::{Budget, queue};
-use crate::record::segment::Recorded;
+use crate::record::segment::{Gap, Recorded};
 use crate::record::task::{self, RecordSettings};
 use crate::record::testing::{packet, video_parameters};
 use crate::units::{EventId, Monotonic, SimulatedClock, UtcMicros, UtcSpan};
@@ -105,7 +105,7 @@ async fn small_pictures_go_with_their_footage_and_never_hold_it_up() {
 }
 
 #[tokio::test]
-async fn what_a_camera_said_itself_goes_after_its_days_also_where_nothing_was_recorded() {
+async fn what_a_camera_said_itself_and_what_was_missing_goes_after_its_days_also_where_nothing_was_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let site = testing::site(folder.path(), "", SimulatedClock::new(START).clock());
     let porch: CameraId = "porch".parse().expect("an id");
@@ -115,10 +115,15 @@ async fn what_a_camera_said_itself_goes_after_its_days_also_where_nothing_was_re
             let (camera, said) = (porch.clone(), CameraMotion { what: Heard::Motion, turn, at });
             site.writer.write(move |tx| camera_motion::note(tx, &camera, said)).await.expect("noted");
         }
+        let span = UtcSpan::starting_at(at, Duration::from_secs(60));
+        let gap = Gap { camera: porch.clone(), span, cause: GapCause::PowerCut };
+        site.writer.write(move |tx| gaps::insert(tx, &gap)).await.expect("noted");
     }
     by_age(&site).await.expect("looked");
     let ever = UtcSpan::new(UtcMicros(0), UtcMicros(i64::MAX)).expect("in order");
     let left = site.readers.read_blocking(|conn| camera_motion::between(conn, &porch, Heard::Motion, ever));
+    assert_eq!(left.expect("reads").len(), 1);
+    let left = site.readers.read_blocking(|conn| gaps::between(conn, &porch, ever));
     assert_eq!(left.expect("reads").len(), 1);
 }
 
