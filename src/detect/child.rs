@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use ffmpeg_next::Packet;
@@ -18,8 +17,12 @@ use crate::detect::jpeg::{self, Film};
 use crate::detect::protocol::{self, MAX_JPEG, Message, Reply, Request, Which};
 use crate::detect::sandbox::{self, Layer, Level, Probe};
 
-/// Looks kept for a thumbnail; each holds on to a picture of the decoder's.
+/// Looks kept for a thumbnail; each holds on to a picture of the decoder's. As many as are told before the daemon hears of the
+/// first of them, see [`HELD_BACK`] …
 const KEPT_LOOKS: usize = 3;
+/// … and so many of pictures that take megabytes each: in a burst, a thumbnail may be from a look later.
+const KEPT_LARGE_LOOKS: usize = 2;
+const LARGE_PIXELS: u32 = 1_000_000;
 
 /// Runs until the daemon closes the pipe; what could not be done is said to the daemon, not decided here.
 pub fn main() -> ExitCode {
@@ -72,8 +75,7 @@ impl Write for Pipe {
 struct Child {
     decoder: Option<Decoder>,
     pace: Pace,
-    looks: VecDeque<Rc<Picture>>,
-    newest: Option<Rc<Picture>>,
+    kept: Kept,
     film: Film,
 }
 
@@ -141,14 +143,10 @@ impl Child {
                         decoder.send(&mut Packet::copy(&data), unit)?;
                     }
                     while let Some(picture) = decoder.receive()? {
-                        let picture = Rc::new(picture);
                         pictures = pictures.saturating_add(1);
-                        if alone || self.pace.takes(picture.pts_us) {
-                            look(&mut self.looks, &picture, out);
-                        }
-                        if !picture.corrupt || self.newest.is_none() {
-                            self.newest = Some(picture);
-                        }
+                        let is_look = alone || self.pace.takes(picture.pts_us);
+                        let is_whole = is_look && tell_look(&picture, out);
+                        self.kept.take(picture, is_whole);
                     }
                     if alone {
                         decoder.flush();
@@ -158,14 +156,14 @@ impl Child {
             }
             Request::Picture { tag, which, max_width } => {
                 let picture = match which {
-                    Which::Newest => self.newest.as_ref(),
-                    Which::Look(at_us) => nearest(&self.looks, at_us).or(self.newest.as_ref()),
+                    Which::Newest => self.kept.newest(),
+                    Which::Look(at_us) => self.kept.nearest(at_us).or(self.kept.newest()),
                 };
                 let jpeg = picture.map_or(Ok(Vec::new()), |picture| jpeg::jpeg(picture, u32::from(max_width)))?;
                 answer_jpeg(tag, jpeg, out);
             }
             Request::Film(at_us) => {
-                if let Some(picture) = nearest(&self.looks, at_us) {
+                if let Some(picture) = self.kept.nearest(at_us) {
                     self.film.offer(picture)?;
                 }
             }
@@ -178,8 +176,38 @@ impl Child {
     }
 }
 
-fn nearest(looks: &VecDeque<Rc<Picture>>, at_us: i64) -> Option<&Rc<Picture>> {
-    looks.iter().min_by_key(|look| look.pts_us.abs_diff(at_us))
+/// The pictures that may be asked for.
+#[derive(Default)]
+struct Kept {
+    /// The newest that are not damaged, by age.
+    looks: VecDeque<Picture>,
+    /// What is shown while there is no such look: the newest picture, whatever it is.
+    other: Option<Picture>,
+}
+
+impl Kept {
+    fn take(&mut self, picture: Picture, is_whole_look: bool) {
+        if is_whole_look {
+            let is_large = picture.width().saturating_mul(picture.height()) > LARGE_PIXELS;
+            let most = if is_large { KEPT_LARGE_LOOKS } else { KEPT_LOOKS };
+            while self.looks.len() >= most {
+                self.looks.pop_front();
+            }
+            self.looks.push_back(picture);
+            self.other = None;
+        } else if self.looks.is_empty() {
+            self.other = Some(picture);
+        }
+    }
+
+    fn newest(&self) -> Option<&Picture> {
+        self.looks.back().or(self.other.as_ref())
+    }
+
+    /// The look that is nearest to that time.
+    fn nearest(&self, at_us: i64) -> Option<&Picture> {
+        self.looks.iter().min_by_key(|look| look.pts_us.abs_diff(at_us))
+    }
 }
 
 fn answer_jpeg(tag: u32, jpeg: Vec<u8>, out: &mut BytesMut) {
@@ -187,16 +215,12 @@ fn answer_jpeg(tag: u32, jpeg: Vec<u8>, out: &mut BytesMut) {
     Reply::Jpeg { tag, data }.put(out);
 }
 
-fn look(looks: &mut VecDeque<Rc<Picture>>, picture: &Rc<Picture>, out: &mut BytesMut) {
-    let Some(shape) = Shape::of(picture.width(), picture.height()) else { return };
+/// Tells what is seen in it; whether something is, and nothing of it is damaged.
+fn tell_look(picture: &Picture, out: &mut BytesMut) -> bool {
+    let Some(shape) = Shape::of(picture.width(), picture.height()) else { return false };
     let mut cells = Vec::new();
     let (luma, stride) = picture.luma();
     let corrupt = picture.corrupt || shape.block_means(luma, stride, &mut cells).is_none();
-    if !corrupt {
-        if looks.len() == KEPT_LOOKS {
-            looks.pop_front();
-        }
-        looks.push_back(Rc::clone(picture));
-    }
     Reply::Look { pts_us: picture.pts_us, corrupt, shape, cells }.put(out);
+    !corrupt
 }
