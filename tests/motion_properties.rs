@@ -206,8 +206,8 @@ proptest! {
         prop_assert_eq!(camera.watch(&Motion::default(), 5.0, length_s), vec![]);
     }
 
-    /// Each event begins and ends where it really does, to
-    /// the second, whatever the grid's size and the rate from five looks a second on; at two or three a second that does not hold yet.
+    /// Each event begins and ends where it really does, to the second, whatever the grid's size and the rate from five looks a
+    /// second on; at two or three a second that does not hold yet.
     #[test]
     fn neither_scale_nor_rate_changes_a_verdict(
         (begin_s, length_s, to_the_left) in (10.0_f32..14.0, spread(4.0, 12.0), any::<bool>()),
@@ -222,7 +222,7 @@ proptest! {
             (0.0..1.0).contains(&part).then_some([from + part * (to - from), top, width, height, luma])
         };
         for (cols, rows) in [(80, 45), (107, 60), (128, 72), (160, 90)] {
-for rate in [5.0, 7.5, 10.0, 15.0] {
+            for rate in [5.0, 7.5, 10.0, 15.0] {
                 let camera = Camera { cols, rows, thing: &thing, noise, seed, ..QUIET };
                 let events = camera.watch(&Motion::default(), rate, begin_s + length_s + 15.0);
                 let [event] = &events[..] else {

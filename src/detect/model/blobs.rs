@@ -207,13 +207,19 @@ const TEXTURE_ALIKE: f32 = 0.6;
 const TEXTURE_CELLS: f32 = 6.0;
 
 fn texture_shows(blob: &Blob, background: &Background, cols: usize, rows: usize) -> bool {
+    let around = |cell: usize| [cell - 1, cell + 1, cell - cols, cell + cols];
     let is_inside = |cell: usize| {
-        let around = [cell - 1, cell + 1, cell - cols, cell + cols];
-        around.iter().all(|cell| background.foreground[*cell] != 0)
+        let (col, row) = (cell % cols, cell / cols);
+        let is_border = col == 0 || row == 0 || col + 1 == cols || row + 1 == rows;
+        !is_border && around(cell).iter().all(|cell| background.foreground[*cell] != 0)
     };
-    // At a thing's edge its own step is far larger than any texture, and chance decides what it looks like.
-    let inside = alike(blob, background, cols, rows, is_inside);
-    inside.or_else(|| alike(blob, background, cols, rows, |_| true)).unwrap_or(false)
+    // At a thing's edge its own step is far larger than any texture, and chance decides what it looks like; and where the edge
+    // lies within a cell, what is behind shows through, also to the cell's neighbours.
+    let is_deep = |cell: usize| is_inside(cell) && around(cell).into_iter().all(is_inside);
+    alike(blob, background, cols, rows, is_deep)
+        .or_else(|| alike(blob, background, cols, rows, is_inside))
+        .or_else(|| alike(blob, background, cols, rows, |_| true))
+        .unwrap_or(false)
 }
 
 /// Whether the texture of these cells is the usual one; `None` if there are too few of them.
