@@ -80,10 +80,10 @@ def free_port():
         return free.getsockname()[1]
 
 
-def clip(folder, size, fps, kbit_s, seconds=20, picture="testsrc2"):
+def clip(folder, size, fps, kbit_s, seconds=20, picture="testsrc2", group=2):
     """A drawn and noisy film as cameras send it."""
     source = f"{picture}=s={size}:r={fps}:d={seconds},noise=alls=12:allf=t"
-    return coded(folder / f"{picture}-{size}-{fps}-{kbit_s}.mp4", ["-f", "lavfi", "-i", source], fps, kbit_s)
+    return coded(folder / f"{picture}-{size}-{fps}-{kbit_s}.mp4", ["-f", "lavfi", "-i", source], fps, kbit_s, group)
 
 
 def again(folder, film, size, fps, kbit_s):
@@ -92,12 +92,12 @@ def again(folder, film, size, fps, kbit_s):
     return coded(folder / f"{size}-{fps}-{kbit_s}.mp4", ["-i", film, "-vf", scaled, "-an"], fps, kbit_s)
 
 
-def coded(path, source, fps, kbit_s):
-    """What ffmpeg is given, coded without B-frames, with a key frame every two seconds, at a constant rate."""
-    rate = f"{kbit_s}k"
+def coded(path, source, fps, kbit_s, group=2):
+    """What ffmpeg is given, coded without B-frames, with a key frame every `group` seconds, at a constant rate."""
+    rate, pictures = f"{kbit_s}k", str(round(group * fps))
     subprocess.run(
         ["ffmpeg", "-nostdin", "-v", "error", *source, "-pix_fmt", "yuv420p"]
-        + ["-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-refs", "1", "-g", str(2 * fps), "-keyint_min", str(2 * fps)]
+        + ["-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-refs", "1", "-g", pictures, "-keyint_min", pictures]
         + ["-sc_threshold", "0", "-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-x264-params", "nal-hrd=cbr:force-cfr=1", str(path)],
         check=True,
     )

@@ -1,12 +1,13 @@
 """A recorder that has run for a year: how soon it records and serves after its start."""
 import contextlib
+import datetime
 import sqlite3
 import statistics
 import time
 import urllib.error
 import urllib.request
 
-from machine import cameras, scratch
+from machine import cameras, clip, scratch
 from record import recorder
 
 CAMERAS, DAYS, DAY_US = 8, 365, 86_400_000_000
@@ -33,9 +34,16 @@ def fill(database, now_us):
             )
 
 
+def moment(path):
+    """The time that a footage file is named after: that of its first picture."""
+    name = f"{path.parts[-2]} {path.name.removesuffix('.part').removesuffix('Z.mp4')}000+0000"
+    return datetime.datetime.strptime(name, "%Y-%m-%d %H-%M-%S.%f%z").timestamp()
+
+
 def once(ours):
-    """Seconds from the start to the first answer, and to footage of each camera."""
-    began, files = time.monotonic(), set((ours.folder / "storage" / "footage").rglob("*.part"))
+    """Seconds from the start to the first answer, and to where the footage of the last camera begins."""
+    footage = ours.folder / "storage" / "footage"
+    began, began_at, before = time.monotonic(), time.time(), set(footage.rglob("*.mp4*"))
     served = recorded = None
     with ours.running():
         while served is None or recorded is None:
@@ -46,15 +54,20 @@ def once(ours):
                     urllib.request.urlopen(f"http://127.0.0.1:{ours.port}/api/health", timeout=5).close()
                     served = time.monotonic() - began
             if recorded is None:
-                parts = {path.parent.parent.name for path in set((ours.folder / "storage" / "footage").rglob("*.part")) - files}
-                if len(parts) == CAMERAS:
-                    recorded = time.monotonic() - began
+                # What was open when the recorder ended has its final name now, and begins before.
+                begins = {path.parts[-3]: begin for path in set(footage.rglob("*.mp4.part")) - before if (begin := moment(path)) > began_at}
+                if len(begins) == CAMERAS:
+                    recorded = max(begins.values()) - began_at
             time.sleep(0.01)
     return served, recorded
 
 
 def bench(given):
-    with scratch() as folder, cameras(given.binary, CAMERAS, ["--size", "640x360", "--fps", "15"]) as started:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        # With few pictures between key frames, so that the camera's part in the wait is small.
+        film = clip(folder, "640x360", 15, 512, group=0.2)
+        started = stack.enter_context(cameras(given.binary, CAMERAS, ["--file", str(film)]))
         ours = recorder(given.binary, folder, [url for _, url in started])
         with ours.running():
             ours.until_all_record(CAMERAS)
@@ -64,5 +77,5 @@ def bench(given):
     served, recorded = (statistics.median(each) for each in zip(*rounds))
     return [
         (f"start with a year of {CAMERAS} cameras in the index: to serving", f"{served:.2f} s (empty: {empty[0]:.2f} s)", "≤ 2 s"),
-        ("… to recording all", f"{recorded:.2f} s (empty: {empty[1]:.2f} s)", "≤ 1 s"),
+        ("… to the first picture recorded of the last camera", f"{recorded:.2f} s (empty: {empty[1]:.2f} s)", "≤ 1 s"),
     ]
