@@ -102,7 +102,6 @@ struct Recorder<R, O> {
     clocks_apart_us: i64,
     /// When the oldest frame arrived that was appended and not synced.
     unsynced: Option<Monotonic>,
-    last_arrival: Option<Monotonic>,
     /// All packets that arrived until then were taken.
     heard: Monotonic,
     /// When the last packet was taken from the queue: where packets wait for a slow disk, their arrival is long past, and that
@@ -145,7 +144,6 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
             fragmenter: Fragmenter::default(),
             recording: None,
             unsynced: None,
-            last_arrival: None,
             heard: Monotonic::default(),
             last_taken: None,
             last_written: Monotonic::default(),
@@ -157,12 +155,11 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(Recorded)> Recorder<R, O> {
     }
 
     fn now(&self) -> Monotonic {
-        self.clock.monotonic().max(self.last_arrival.unwrap_or_default())
+        self.clock.monotonic().max(self.heard)
     }
 
     fn take(&mut self, arrival: Arrival) {
         let (packet, thinned) = (arrival.packet, arrival.thinned_before);
-        self.last_arrival = Some(packet.received_monotonic.max(self.last_arrival.unwrap_or_default()));
         self.heard = packet.received_monotonic.max(self.heard);
         self.last_taken = Some(self.now());
         self.flushed = false;
