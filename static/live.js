@@ -31,6 +31,7 @@ export class Live {
   #begun = 0;
   #jumped = false;
   #calm = 0;
+  #lesser = ""; // why it is the small stream that plays
   /** Told whether the camera sends sound, and whether it is heard. @type {(has: boolean, hears: boolean) => void} */
   onSound = () => {};
 
@@ -130,8 +131,8 @@ export class Live {
     this.onSound(sound, sound && this.#hears);
     if (!canPlay(codecs)) {
       if (this.stream === "main" && codecs.startsWith("hvc1")) {
-        this.stream = this.best = "sub"; // the small stream is often coded more simply
-        return this.#connect();
+        this.best = "sub"; // it is often coded more simply
+        return this.#playSmall(say("This browser cannot play the large picture: the small one"));
       }
       return this.#showPictures(say("This browser cannot play this camera; single pictures"));
     }
@@ -177,16 +178,21 @@ export class Live {
     this.#pictures.start();
   }
 
+  /** @param {string} why said for as long as it plays */
+  #playSmall(why) {
+    [this.stream, this.#lesser] = ["sub", why];
+    this.#say(why);
+    this.#connect();
+  }
+
   /** The line does not carry it: less of it, or single pictures for a while. */
   #giveLess() {
     if (this.stream === "main") {
-      this.stream = "sub";
-      this.#say(say("Slow connection: the small picture"));
-      return this.#connect();
+      return this.#playSmall(say("Slow connection: the small picture"));
     }
     this.#showPictures(say("Slow connection: single pictures"));
     this.#timer = setTimeout(() => {
-      this.stream = this.best;
+      if (this.stream !== this.best) [this.stream, this.#lesser] = [this.best, ""];
       this.#connect();
     }, BETTER_MS);
   }
@@ -206,7 +212,7 @@ export class Live {
     if (Date.now() - this.#calm > 5_000) [this.#behind, this.#calm] = [Math.max(NEAREST, this.#behind * 0.8), Date.now()];
     this.#keepUp();
     if (video.readyState >= 2) {
-      this.#say("");
+      this.#say(this.#lesser);
       this.#attempt = 0;
     }
   }

@@ -243,7 +243,10 @@ export class Playback {
       this.#inits.set(piece.init, Promise.resolve(init));
       const said = codecsOf(init);
       const codecs = playable(said);
-      if (!codecs) throw new Trouble(say("This browser cannot play {what}.", { what: said || say("this footage") }));
+      if (!codecs) {
+        const what = said.startsWith("hvc1") ? "H.265" : said || say("this footage");
+        throw new Trouble(say("This browser cannot play {what}; save the part you need and open it with another player.", { what }));
+      }
       if (!this.#buffer) {
         this.#buffer = source.addSourceBuffer(`video/mp4; codecs="${codecs}"`);
       } else if (codecs !== this.#codecs) {

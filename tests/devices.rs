@@ -108,6 +108,10 @@ async fn the_large_picture_goes_into_a_small_window_of_its_own() {
     browser.until(LIMIT, "it goes with the large picture", gone).await;
 }
 
+async fn plays_h265(browser: &Browser) -> bool {
+    browser.run("return MediaSource.isTypeSupported('video/mp4; codecs=\"hvc1.1.6.L90.B0\"')").await == true
+}
+
 #[tokio::test]
 async fn where_the_browser_plays_no_h265_it_shows_single_pictures_and_says_so() {
     let Some(browser) = Browser::start().await else { return };
@@ -116,7 +120,7 @@ async fn where_the_browser_plays_no_h265_it_shows_single_pictures_and_says_so() 
     let (name, password) = daemon.owner();
     browser.sign_in(&daemon.origin, (&name, &password)).await;
     browser.client.goto(&daemon.origin).await.expect("the grid opens");
-    if browser.run("return MediaSource.isTypeSupported('video/mp4; codecs=\"hvc1.1.6.L90.B0\"')").await == true {
+    if plays_h265(&browser).await {
         return println!("skipped: this Chromium plays H.265");
     }
     let pictures = "const tile = document.querySelector('[data-live=modern]');
@@ -125,6 +129,41 @@ async fn where_the_browser_plays_no_h265_it_shows_single_pictures_and_says_so() 
         (window.seen ??= new Set()).add(image.src);
         return window.seen.size > 3;";
     browser.until(LIMIT, "one picture after the other", pictures).await;
+}
+
+#[tokio::test]
+async fn where_the_browser_plays_no_h265_the_large_picture_is_the_small_stream_and_it_says_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let modern = FakeCamera::start(&["--codec", "h265", "--sub-codec", "h264", "--size", "1280x720", "--fps", "5"]);
+    let sub = modern.url.replace("/main", "/sub");
+    let daemon = Daemon::start(&format!("[cameras.modern]\nurl = \"{}\"\ndetect_url = \"{sub}\"\n", modern.url));
+    let (name, password) = daemon.owner();
+    browser.sign_in(&daemon.origin, (&name, &password)).await;
+    browser.client.goto(&daemon.origin).await.expect("the grid opens");
+    if plays_h265(&browser).await {
+        return println!("skipped: this Chromium plays H.265");
+    }
+    let plays = |place: &str, said: &str| {
+        format!(
+            "const video = document.querySelector('{place} video');
+             const said = document.querySelector('{place} .saying').textContent;
+             return video?.readyState >= 3 && video.currentTime > 1 && video.videoWidth === 640 && said === '{said}';"
+        )
+    };
+    browser.until(LIMIT, "the small stream in the grid, as everywhere", &plays(".tile", "")).await;
+    browser.run("document.querySelector('.tile a.picture').click()").await;
+    let said = "This browser cannot play the large picture: the small one";
+    browser.until(LIMIT, "the small stream as the large picture", &plays("#theatre", said)).await;
+    browser.run("document.getElementById('theatre-close').click()").await;
+
+    // What was recorded is the large stream: the timeline says what to do with it.
+    let recorded = "const now = Date.now() / 1000; return fetch(`/api/cameras/modern/recordings?after=${now - 600}&before=${now}`).then((answer) => answer.json()).then(({ spans }) => spans.length > 0)";
+    browser.until(LIMIT, "something is recorded", recorded).await;
+    browser.client.goto(&format!("{}/cameras/modern", daemon.origin)).await.expect("opened");
+    browser.until(LIMIT, "the day", "return document.getElementById('play') !== null").await;
+    browser.run("document.getElementById('play').click()").await;
+    let why = "return document.body.innerText.includes('This browser cannot play H.265; save the part you need and open it with another player.')";
+    browser.until(LIMIT, "the timeline says why", why).await;
 }
 
 /// What a phone has and Chromium on Linux has not: handing a file on to another program.

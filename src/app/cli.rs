@@ -108,6 +108,9 @@ pub(crate) struct FakeCamera {
     /// How it codes what it draws: h264 or h265
     #[arg(long, default_value = "h264")]
     pub(crate) codec: fake_camera::Codec,
+    /// How it codes its sub stream, if otherwise
+    #[arg(long, value_name = "CODEC")]
+    pub(crate) sub_codec: Option<fake_camera::Codec>,
     /// Send a tone, too: pcma or pcmu (G.711)
     #[arg(long, value_name = "CODEC")]
     pub(crate) audio: Option<fake_camera::SoundCodec>,
@@ -280,6 +283,7 @@ impl From<FakeCamera> for fake_camera::Options {
             scene: typed.scene,
             file: typed.file,
             codec: typed.codec,
+            sub_codec: typed.sub_codec,
             audio: typed.audio,
             metadata: typed.metadata,
             watermark: typed.watermark,

@@ -74,6 +74,8 @@ pub struct Options {
     pub file: Option<PathBuf>,
     /// How the scene is coded.
     pub codec: Codec,
+    /// How the sub stream is coded, if unlike the main stream.
+    pub sub_codec: Option<Codec>,
     /// How it codes what it hears; it is deaf, if `None`.
     pub audio: Option<SoundCodec>,
     /// Whether it says itself when somebody walks through its scene, on a track of ONVIF metadata.
@@ -103,6 +105,7 @@ impl Default for Options {
             scene: Scene::Walker,
             file: None,
             codec: Codec::H264,
+            sub_codec: None,
             audio: None,
             metadata: false,
             watermark: 0,
@@ -248,7 +251,7 @@ impl Options {
         let sub_height = (height * sub_width / width).next_multiple_of(2);
         let fps = self.fps.min(8);
         Coding {
-            codec: self.codec,
+            codec: self.sub_codec.unwrap_or(self.codec),
             width: sub_width,
             height: sub_height,
             fps,
@@ -259,17 +262,12 @@ impl Options {
     }
 
     fn device(&self, camera: &Camera, rtsp: SocketAddr) -> onvif::Device {
-        let size = |coding: Coding| (coding.width, coding.height, coding.fps);
         onvif::Device {
             name: self.name.clone(),
             serial: camera.identity.serial().to_owned(),
             rtsp,
             credentials: self.credentials.clone(),
-            sizes: [size(self.main_coding(self.size)), size(self.sub_coding())],
-            encoding: match self.codec {
-                Codec::H264 => "H264",
-                Codec::H265 => "H265",
-            },
+            streams: [self.main_coding(self.size), self.sub_coding()],
         }
     }
 

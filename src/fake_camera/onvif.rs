@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
+use super::encoder::Coding;
 use super::{Credentials, FakeCameraError};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
@@ -33,9 +34,8 @@ pub(crate) struct Device {
     /// Where its streams are.
     pub(crate) rtsp: SocketAddr,
     pub(crate) credentials: Option<Credentials>,
-    /// Width, height, pictures a second of the main stream, then of the sub stream.
-    pub(crate) sizes: [(u32, u32, u32); 2],
-    pub(crate) encoding: &'static str,
+    /// The main stream, then the sub stream.
+    pub(crate) streams: [Coding; 2],
 }
 
 /// Sockets that are bound, so that complaints belong to the start.
@@ -259,11 +259,8 @@ fn respond(request: &str, device: &Device, own: SocketAddr) -> Result<String, &'
         ));
     }
     if asks("GetProfiles") {
-        let profiles: String = ["main", "sub"]
-            .iter()
-            .zip(device.sizes)
-            .map(|(token, (width, height, fps))| profile(token, device.encoding, width, height, fps))
-            .collect();
+        let profiles: String =
+            ["main", "sub"].iter().zip(device.streams).map(|(token, coding)| profile(token, coding)).collect();
         return Ok(format!("<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>"));
     }
     if asks("GetStreamUri") {
@@ -279,7 +276,8 @@ fn respond(request: &str, device: &Device, own: SocketAddr) -> Result<String, &'
     Err("ActionNotSupported")
 }
 
-fn profile(token: &str, encoding: &str, width: u32, height: u32, fps: u32) -> String {
+fn profile(token: &str, Coding { codec, width, height, fps, .. }: Coding) -> String {
+    let encoding = codec.to_string().to_uppercase();
     format!(
         "<trt:Profiles token=\"{token}\" fixed=\"true\"><tt:Name>{token}</tt:Name>\
          <tt:VideoSourceConfiguration token=\"source\"><tt:Name>source</tt:Name><tt:UseCount>2</tt:UseCount>\
@@ -318,6 +316,7 @@ fn is_signed(request: &str, device: &Device) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake_camera::Codec;
     use crate::units::Secret;
 
     fn device() -> Device {
@@ -326,8 +325,15 @@ mod tests {
             serial: "0123456789ab".to_owned(),
             rtsp: ([127, 0, 0, 1], 554).into(),
             credentials: Some(Credentials { user: "viewer".to_owned(), password: Secret::new("secret") }),
-            sizes: [(1280, 720, 15), (640, 360, 8)],
-            encoding: "H264",
+            streams: [(1280, 720, 15), (640, 360, 8)].map(|(width, height, fps)| Coding {
+                codec: Codec::H264,
+                width,
+                height,
+                fps,
+                group: 30,
+                bits_per_second: 1_000_000,
+                b_frames: false,
+            }),
         }
     }
 
