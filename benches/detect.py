@@ -2,9 +2,10 @@
 
 Everybody watches the same simulated camera at the same time. The peers:
 
-* Debian's `motion` as Debian ships it: with its own /etc/motion/motion.conf, but for the camera's address and size, where it may
-  write, and that it keeps and serves nothing (its loop looks 15 times a second, whatever the camera's rate),
-* the same `motion` without that file, its loop at the camera's rate: the least that it can be made to cost,
+* Debian's `motion` as Debian ships it, doing the same job: with its own /etc/motion/motion.conf, but for the camera's address and
+  size, where it may write, that it serves nothing, and that it records all the time without coding anew (`movie_passthrough`,
+  `emulate_motion`). Its loop looks 15 times a second, whatever the camera's rate,
+* the same `motion` without that file, its loop at the camera's rate, keeping nothing: the least that it can be made to cost,
 * `ffmpeg -threads 1`, which decodes every picture once and does nothing with it: the floor for anything that decodes.
 """
 import contextlib
@@ -23,18 +24,17 @@ CALM_S = 12
 KBIT_S = {5: 256, 15: 768}
 DEBIANS = pathlib.Path("/etc/motion/motion.conf")
 OURS = {"record and detect": "continuous", "detect": "off"}
-PEERS = ("motion as Debian ships it", "motion at the camera's rate", "ffmpeg -threads 1 decoding")
+PEERS = ("motion as Debian ships it, recording", "motion at the camera's rate", "ffmpeg -threads 1 decoding")
 
 
 def quiet(folder, url, size):
-    """What is asked of `motion` either way: that camera, and that it keeps and serves nothing."""
+    """What is asked of `motion` either way: that camera, and that it serves nothing."""
     width, height = size.split("x")
     return {
         "netcam_url": url,
         "width": width,
         "height": height,
         "picture_output": "off",
-        "movie_output": "off",
         "webcontrol_port": 0,
         "stream_port": 0,
         "log_level": 4,
@@ -45,7 +45,7 @@ def quiet(folder, url, size):
 
 def as_shipped(folder, url, size):
     """Debian's configuration with the least that must be changed."""
-    changed = quiet(folder, url, size)
+    changed = quiet(folder, url, size) | {"movie_output": "on", "movie_passthrough": "on", "emulate_motion": "on"}
     lines = (line.strip() for line in DEBIANS.read_text().splitlines())
     kept = (line.partition(" ")[::2] for line in lines if line and line[0] not in "#;")
     return [(name, value) for name, value in kept if name not in changed and name != "video_device"] + list(changed.items())
@@ -68,7 +68,7 @@ def peers(folder, url, size, fps, with_motion):
     shipped, least, floor = PEERS
     if with_motion:
         yield shipped, lambda at: motion(at, as_shipped(at, url, size))
-        yield least, lambda at: motion(at, list((quiet(at, url, size) | {"framerate": fps}).items()))
+        yield least, lambda at: motion(at, list((quiet(at, url, size) | {"movie_output": "off", "framerate": fps}).items()))
     yield floor, lambda at: decoding(at, url)
 
 
@@ -92,6 +92,8 @@ def once(given, camera, size, fps, with_motion=True, lines="", calm_s=0):
         for name, each in programs.items():
             if each.poll() is not None or (name in OURS and len(children(each.pid)) < 2):
                 sys.exit(f"script/bench: {name} did not go on to the end:\n" + logs[name].read_text())
+        if with_motion and not sum(each.stat().st_size for each in folder.glob("peer-0/*.m[kp][v4]")):
+            sys.exit("script/bench: motion recorded nothing:\n" + logs[PEERS[0]].read_text())
         memory = pss_mib(programs["record and detect"].pid)
     return {name: (after[name] - before[name]) / lasted * 60 for name in programs} | {"memory": memory}
 

@@ -74,7 +74,7 @@ impl Running {
     }
 
     async fn error(&mut self) -> String {
-        self.until(|status| status.error.is_some()).await.error.expect("just seen")
+        self.until(|status| status.error.is_some()).await.error.expect("just seen").to_string()
     }
 
     async fn end(self) -> Vec<Packet> {

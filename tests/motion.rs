@@ -590,7 +590,7 @@ async fn a_stream_that_cannot_be_decoded_is_refused_in_words() {
     let (events, counters, _) = detect(this_program(), packets, Motion::default()).await;
     assert_eq!(events, []);
     assert_eq!(counters.skipped.load(Ordering::Relaxed), 200);
-    assert!(counters.trouble().expect("a word").contains("parameter set"));
+    assert!(counters.trouble().expect("a word").to_string().contains("parameter set"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -604,7 +604,7 @@ async fn a_decoder_that_hangs_is_given_up() {
     std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).expect("a program");
     let (events, counters, newest) = detect(&exe, packets(&path, VideoCodec::H264), Motion::default()).await;
     assert_eq!((events, newest), (Vec::new(), None));
-    assert!(counters.trouble().expect("a word").contains("did not answer"), "{:?}", counters.trouble());
+    assert!(counters.trouble().expect("a word").to_string().contains("did not answer"), "{:?}", counters.trouble());
     assert_eq!(counters.decoded.load(Ordering::Relaxed), 0);
 }
 

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearthwatch::access::Token;
+use hearthwatch::camera::identity::{Mark, Who};
+use hearthwatch::camera::session::CameraError;
 use hearthwatch::camera::status::Link;
 use hearthwatch::config::check;
 use hearthwatch::config::settings::Settings;
@@ -133,7 +135,9 @@ fn eventful() -> Household {
     household.lose(PORCH, UtcSpan::starting_at(ago(60), Duration::from_secs(20)), GapCause::CameraStalled);
     let nursery = &household.statuses[NURSERY];
     nursery.send_modify(|status| {
-        status.link = Link::Refused { expected: "Nursery".into(), found: "Porch".into() };
+        let card = |last| Who::With(Mark::MacAddress, format!("02:00:00:00:00:{last}"));
+        status.link = Link::Refused;
+        status.error = Some(CameraError::NotTheCamera { expected: card("01"), found: card("02") });
         status.last_picture = Some(ago(90));
         (status.reconnects, status.lost_packets) = (3, 1);
         status.key_frame_interval = Some(Duration::from_secs(8));

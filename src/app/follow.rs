@@ -111,10 +111,10 @@ fn missing(site: &SiteParts) -> Vec<(CameraId, Camera)> {
 
 fn is_missing(status: &StreamStatus, now: UtcMicros) -> bool {
     match status.link {
-        Link::Waiting { .. } | Link::Refused { .. } => true,
+        Link::Waiting { .. } | Link::Refused => true,
         Link::Connecting => now.since(status.since) > LOOK_EVERY,
         Link::Streaming => status.last_picture.is_some_and(|newest| now.since(newest) >= status.silence()),
-        Link::Verifying | Link::Paused => false,
+        Link::Verifying | Link::Paused { .. } => false,
     }
 }
 
@@ -257,7 +257,7 @@ mod tests {
         let quick = StreamStatus { pictures_per_second: 15.0, ..status(Link::Streaming, age(1)) };
         assert!(is_missing(&quick, now), "fifteen pictures are missing");
         assert!(is_missing(&status(Link::Waiting { until: now }, age(0)), now));
-        assert!(is_missing(&status(Link::Refused { expected: String::new(), found: String::new() }, None), now));
-        assert!(!is_missing(&status(Link::Paused, None), now));
+        assert!(is_missing(&status(Link::Refused, None), now));
+        assert!(!is_missing(&status(Link::Paused { by: "anna".to_owned() }, None), now));
     }
 }

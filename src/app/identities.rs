@@ -16,7 +16,8 @@ use crate::camera::identity::{Evidence, Judge, Pin, Pins, Refusal, Verdict};
 use crate::config::{in_household, settings::Settings};
 use crate::index::{self, Writer};
 use crate::units::{CameraId, Clock, UtcMicros};
-use crate::web::Board;
+use crate::web::texts::say_with;
+use crate::web::{Board, trouble};
 
 /// Where a camera went, for the household to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +127,13 @@ impl Identities {
     /// What the household should know of a camera's identity.
     pub(crate) fn doubts(&self, camera: &CameraId) -> Vec<String> {
         let pins = lock(&self.pins);
-        pins.doubt(camera).map(str::to_owned).into_iter().chain(pins.shared_id(camera)).collect()
+        let shared = pins.shared_id(camera).map(|other| {
+            say_with(
+                "It has the same ONVIF id as the camera {other}, so that id is not used to tell them apart.",
+                &[("other", other)],
+            )
+        });
+        pins.doubt(camera).map(|doubt| trouble::doubt(doubt).to_owned()).into_iter().chain(shared).collect()
     }
 
     /// The owner says that whoever was refused is the camera from now on; what was expected and what is pinned now.

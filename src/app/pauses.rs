@@ -81,9 +81,8 @@ fn end_overdue(tx: &Transaction<'_>, now: UtcMicros) -> rusqlite::Result<()> {
 /// Puts a paused camera on the board: its name, and who switched it off.
 pub(crate) fn show(site: &SiteParts, id: &CameraId, camera: &Camera, pause: &PauseRow) {
     let status = StreamStatus {
-        link: Link::Paused,
+        link: Link::Paused { by: pause.user_name.clone() },
         since: pause.since,
-        error: Some(format!("switched off by {}", pause.user_name)),
         ..StreamStatus::new(pause.since)
     };
     // Their other ends are gone: nothing changes until the camera is started again, and nobody makes a picture.

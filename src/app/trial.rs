@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::identities::Identities;
 use crate::app::random;
-use crate::camera::identity::{Evidence, Judge, Verdict, verdict};
+use crate::camera::identity::{Evidence, Judge, Verdict, Who, verdict};
 use crate::camera::packet::{Delivery, Track, VideoCodec};
 use crate::camera::session::{self, Purpose, Target};
 use crate::camera::status::{Link, StreamStatus};
@@ -20,6 +20,7 @@ use crate::config::settings::{CameraUrl, Credentials, Motion, Transport};
 use crate::detect;
 use crate::units::{CameraId, Clock};
 use crate::web::texts::{say, say_with};
+use crate::web::trouble;
 
 /// How long a camera may take to its first picture.
 const FIRST_PICTURE: Duration = Duration::from_secs(12);
@@ -75,8 +76,7 @@ impl Judge for Witness {
 
     fn judge(&self, found: &Evidence, address: IpAddr) -> Verdict {
         if let Some(camera) = self.identities.who_is(found) {
-            let expected = "a camera that is not yet set up".to_owned();
-            return Verdict::Refused { expected, found: format!("the one that is set up as {camera}") };
+            return Verdict::Refused { expected: Who::New, found: Who::SetUpAs(camera) };
         }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((found.clone(), address));
         verdict(found, found)
@@ -139,7 +139,7 @@ pub(crate) async fn run(
     let looking = async {
         let settled = watched.wait_for(|status| status.link == Link::Streaming || status.error.is_some());
         let first = match tokio::time::timeout(FIRST_PICTURE, settled).await {
-            Ok(Ok(status)) => status.error.clone(),
+            Ok(Ok(status)) => status.error.as_ref().map(trouble::of),
             Ok(Err(_)) => Some(say("The look at the camera broke off.").to_owned()),
             Err(_) => Some(say("The camera sent no picture.").to_owned()),
         };

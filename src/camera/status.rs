@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::camera::packet::StreamParameters;
+use crate::camera::session::CameraError;
 use crate::units::UtcMicros;
 
 /// Where a stream's session stands.
@@ -21,14 +22,12 @@ pub enum Link {
     /// Pictures arrive.
     Streaming,
     /// It answered, but is not who or what it should be.
-    Refused {
-        /// What was pinned.
-        expected: String,
-        /// What answered.
-        found: String,
-    },
+    Refused,
     /// The household switched it off.
-    Paused,
+    Paused {
+        /// The user who did.
+        by: String,
+    },
 }
 
 impl Link {
@@ -39,8 +38,8 @@ impl Link {
             Self::Connecting => "connecting",
             Self::Verifying => "verifying",
             Self::Streaming => "streaming",
-            Self::Refused { .. } => "refused",
-            Self::Paused => "paused",
+            Self::Refused => "refused",
+            Self::Paused { .. } => "paused",
         }
     }
 }
@@ -52,8 +51,8 @@ pub struct StreamStatus {
     pub link: Link,
     /// Since when it stands there.
     pub since: UtcMicros,
-    /// The last failure in words for the household, kept until pictures arrive again.
-    pub error: Option<String>,
+    /// The last failure, kept until pictures arrive again.
+    pub error: Option<CameraError>,
     /// What the stream is, once known.
     pub parameters: Option<Arc<StreamParameters>>,
     /// When the newest picture arrived.

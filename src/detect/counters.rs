@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::detect::sandbox::Level;
+use crate::detect::sps::ParametersError;
 use crate::detect::why::{Place, Reason};
 use crate::units::UtcMicros;
 
@@ -27,7 +28,7 @@ pub struct Counters {
     /// Set by the same: key frames are to be enough for this camera while nothing moves.
     pub is_shed: AtomicBool,
     chooses_key_frames: AtomicBool,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Blind>>,
     confined: Mutex<Option<Level>>,
     dismissed: Mutex<VecDeque<Dismissed>>,
 }
@@ -62,6 +63,17 @@ pub struct Dismissed {
     pub place: Place,
 }
 
+/// Why nothing is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Blind {
+    /// The stream is not one that is decoded.
+    #[error(transparent)]
+    Stream(#[from] ParametersError),
+    /// The decoder process is not there, for now.
+    #[error("{0}")]
+    Decoder(String),
+}
+
 /// So many are remembered for each camera.
 const DISMISSED: usize = 20;
 
@@ -76,8 +88,8 @@ impl Counters {
         self.confined.lock().unwrap_or_else(PoisonError::into_inner).replace(level)
     }
 
-    /// Why nothing is looked at, in words for the household; `None` while all is well.
-    pub fn trouble(&self) -> Option<String> {
+    /// Why nothing is looked at; `None` while all is well.
+    pub fn trouble(&self) -> Option<Blind> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -105,7 +117,7 @@ impl Counters {
         all.push_back(dismissed);
     }
 
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+    pub(super) fn set_trouble(&self, trouble: Option<Blind>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }

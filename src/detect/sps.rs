@@ -16,6 +16,9 @@ pub enum ParametersError {
     /// One that ends too early or says nonsense.
     #[error("the stream's sequence parameter set cannot be read")]
     Unreadable,
+    /// More of them than a picture needs.
+    #[error("the stream's parameter sets are too long")]
+    TooLong,
     /// Not 8-bit 4:2:0.
     #[error(
         "pictures have {bits} bits and chroma format {chroma}, but only 8-bit 4:2:0 is decoded; set the camera to plain H.264 or H.265"

@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::camera::packet::{Packet, StreamParameters, Track, VideoCodec, VideoParameters};
 use crate::config::settings::{Decode, Motion};
-use crate::detect::counters::Counters;
+use crate::detect::counters::{Blind, Counters};
 use crate::detect::event::MotionEvent;
 use crate::detect::grid::Shape;
 use crate::detect::held::Held;
 use crate::detect::process::{Process, Step};
 use crate::detect::protocol::{MAX_SETS, MAX_UNIT, Reply, Request, Which};
 use crate::detect::running::{Asked, Running};
+use crate::detect::sps::ParametersError;
 use crate::detect::thrift::{About, Order, Thrift};
 use crate::detect::watcher::Watcher;
 use crate::detect::{annex_b, preview, sps};
@@ -307,13 +308,10 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
             VideoCodec::H264 | VideoCodec::H265 => sps::check(video.codec, &video.parameter_sets),
             VideoCodec::Jpeg => sps::check_size(video.width, video.height),
         };
-        let checked = checked.map_err(|error| error.to_string());
         let fits = video.parameter_sets.len() <= MAX_SETS;
-        let checked =
-            checked.and_then(|_| fits.then_some(()).ok_or("the stream's parameter sets are too long".to_owned()));
-        if let Err(why) = checked {
-            tracing::warn!(why, "motion is not looked for");
-            self.counters.set_trouble(Some(why));
+        if let Err(why) = checked.and_then(|_| fits.then_some(()).ok_or(ParametersError::TooLong)) {
+            tracing::warn!(%why, "motion is not looked for");
+            self.counters.set_trouble(Some(why.into()));
             self.refused = Some(video.clone());
             return false;
         }
@@ -453,7 +451,7 @@ impl<R: FnMut() -> [u8; 8], O: FnMut(MotionEvent)> Feeder<R, O> {
         }
         tracing::warn!(why, pause_s = self.pause.as_secs(), "motion is not looked for until the decoder is back");
         self.counters.restarts.fetch_add(1, Ordering::Relaxed);
-        self.counters.set_trouble(Some(why.to_owned()));
+        self.counters.set_trouble(Some(Blind::Decoder(why.to_owned())));
         self.not_before = now + self.pause;
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.patience = (self.patience * 2).min(LONGEST_PATIENCE);

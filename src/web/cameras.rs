@@ -25,6 +25,7 @@ use crate::web::refusal::Refusal;
 use crate::web::site::{Peer, Site};
 use crate::web::texts::{filters, say};
 use crate::web::tips::tips;
+use crate::web::trouble;
 use crate::web::vitals::{Vital, known_by, vitals};
 use crate::web::why::{self, DismissedInWords};
 use crate::web::words::{self, Show};
@@ -65,6 +66,8 @@ pub(crate) struct CameraInWords {
     pub(crate) known_by: Option<String>,
     pub(crate) recording: &'static str,
     pub(crate) motion: &'static str,
+    /// Why no motion is looked for, although it should be.
+    pub(crate) blind: Option<String>,
     /// What looking for motion does without, if anything.
     pub(crate) decoding: Option<&'static str>,
     pub(crate) tips: Vec<String>,
@@ -127,7 +130,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
         since: Some(words::time(status.since, Show::Full, now)),
         newest: status.last_picture.map(|newest| words::time(newest, Show::Ago, now)),
         notices: site.parts.keeper.notices(camera),
-        stranger: site.parts.keeper.stranger(camera).filter(|_| matches!(status.link, Link::Refused { .. })),
+        stranger: site.parts.keeper.stranger(camera).filter(|_| status.link == Link::Refused),
         id: camera.to_string(),
         streams,
         vitals: vitals(&status, &entry.counters),
@@ -138,10 +141,15 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
             _ => say("off"),
         },
         motion: if entry.detects_motion { say("is looked for") } else { say("is not looked for") },
+        blind: blind(entry),
         decoding: words::decoding(entry),
         tips: tips(&status, sub.as_ref(), entry.detects_motion),
         dismissed: why::dismissed(&entry.detection.dismissed(), now),
     }
+}
+
+fn blind(entry: &OnBoard) -> Option<String> {
+    entry.detects_motion.then(|| entry.detection.trouble().as_ref().map(trouble::blind))?
 }
 
 /// `GET /api/cameras`.
@@ -167,6 +175,7 @@ fn as_json(site: &Site, camera: &CameraId, entry: &OnBoard) -> Value {
         "last_frame_age_s": age,
         "recording": entry.record != "off" && status.link == Link::Streaming,
         "motion": entry.detects_motion,
+        "blind": blind(entry),
         "decode": entry.detects_motion.then(|| entry.detection.key_frames().map_or("all", KeyFrames::name)),
         "moving": entry.counters.is_moving.load(Ordering::Relaxed),
     })

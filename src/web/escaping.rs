@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::access::Rights;
+use crate::camera::identity;
 use crate::web::account::{AccountPage, Device, SharedLink, ShownOnce};
 use crate::web::activity::{ActivityPage, RowInWords};
 use crate::web::adopt::AdoptPage;
@@ -238,13 +239,18 @@ fn pages() -> Vec<(&'static str, String)> {
             since: None,
             newest: None,
             notices: vec![hostile()],
-            stranger: Some(Stranger { expected: hostile(), found: hostile(), address: hostile() }),
+            stranger: Some(Stranger {
+                expected: identity::Who::With(identity::Mark::OnvifId, hostile()),
+                found: identity::Who::With(identity::Mark::SerialNumber, hostile()),
+                address: hostile(),
+            }),
             id: hostile(),
             streams: vec![StreamInWords { name: "Main stream", words: hostile() }],
             vitals: vec![Vital { name: "Connection", words: hostile() }],
             known_by: Some(hostile()),
             recording: "off",
             motion: "off",
+            blind: Some(hostile()),
             decoding: None,
             tips: vec![hostile()],
             dismissed: vec![DismissedInWords { when: "<time></time>".into(), what: hostile() }],

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::camera::identity::Who;
 use crate::config::settings::{Motion, Retention};
 use crate::detect::replay::Replay;
 use crate::units::{CameraId, Secret};
@@ -56,10 +57,10 @@ pub struct Trial {
 /// Who was refused in a camera's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
-    /// What was expected, in words.
-    pub expected: String,
-    /// What answered, in words.
-    pub found: String,
+    /// What was expected.
+    pub expected: Who,
+    /// What answered.
+    pub found: Who,
     /// Where.
     pub address: String,
 }

@@ -53,6 +53,7 @@ pub(crate) mod texts;
 mod timeline;
 mod tips;
 pub mod tls;
+pub(crate) mod trouble;
 mod trust;
 mod tuner;
 mod vitals;

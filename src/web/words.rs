@@ -1,6 +1,6 @@
 //! Plain words for a family: states, lengths, moments, and what to do. Pure.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::record::segment::GapCause;
 use crate::units::UtcMicros;
 use crate::web::board::OnBoard;
 use crate::web::texts::{fill, many, say, say_with};
+use crate::web::trouble;
 
 /// Which part of a moment a reader needs. The names are those that `times.js` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,21 +145,17 @@ pub(crate) fn state(link: &Link) -> &'static str {
         Link::Connecting => say("Connecting"),
         Link::Verifying => say("Checking that it is the right camera"),
         Link::Streaming => say("Live"),
-        Link::Refused { .. } => say("Something else answered"),
-        Link::Paused => say("Switched off by the household"),
+        Link::Refused => say("Something else answered"),
+        Link::Paused { .. } => say("Switched off by the household"),
     }
 }
 
 /// What went wrong, if the household should know.
 pub(crate) fn trouble(status: &StreamStatus) -> Option<String> {
     match (&status.link, &status.error) {
-        (Link::Refused { expected, found }, _) => {
-            let places: [(&str, &dyn Display); 2] = [("expected", expected), ("found", found)];
-            Some(say_with("Expected {expected}, but {found} answered. Nothing is recorded from it.", &places))
-        }
-        (Link::Paused, Some(who)) => Some(sentence(who)),
-        (Link::Streaming | Link::Paused, _) => None,
-        (_, Some(error)) => Some(sentence(error)),
+        (Link::Paused { by }, _) => Some(say_with("Switched off by {name}.", &[("name", by)])),
+        (Link::Streaming, _) => None,
+        (_, Some(error)) => Some(trouble::of(error)),
         (Link::Waiting { .. }, None) => Some(say("The camera does not answer.").into()),
         _ => None,
     }
@@ -167,10 +164,10 @@ pub(crate) fn trouble(status: &StreamStatus) -> Option<String> {
 /// What to do about it.
 pub(crate) fn advice(link: &Link) -> &'static str {
     match link {
-        Link::Refused { .. } => say(
+        Link::Refused => say(
             "If you exchanged or reset the camera yourself, adopt it anew; if not, look at what is connected in its place.",
         ),
-        Link::Paused => {
+        Link::Paused { .. } => {
             say("Nothing is recorded or shown, and no motion is looked for, until somebody switches it on again.")
         }
         _ => say(
@@ -183,8 +180,8 @@ pub(crate) fn advice(link: &Link) -> &'static str {
 /// Whether a stream has been without pictures for long enough that every page should say so.
 pub(crate) fn is_alarming(status: &StreamStatus, now: UtcMicros) -> bool {
     match status.link {
-        Link::Streaming | Link::Paused => false,
-        Link::Refused { .. } => true,
+        Link::Streaming | Link::Paused { .. } => false,
+        Link::Refused => true,
         _ => now.since(status.last_picture.unwrap_or(status.since)) > Duration::from_secs(20),
     }
 }
@@ -348,7 +345,7 @@ mod tests {
         let status = StreamStatus::new(UtcMicros(0));
         assert!(!is_alarming(&status, UtcMicros(20_000_000)));
         assert!(is_alarming(&status, UtcMicros(20_000_001)));
-        let refused = StreamStatus { link: Link::Refused { expected: "a".into(), found: "b".into() }, ..status };
+        let refused = StreamStatus { link: Link::Refused, ..status };
         assert!(is_alarming(&refused, UtcMicros(0)));
     }
 

@@ -13,8 +13,10 @@ mod judge;
 pub mod neighbour;
 mod pins;
 mod verdict;
+mod who;
 
 pub use evidence::{Asks, Evidence, Mac, StreamShape};
 pub use judge::{Anybody, Judge};
 pub use pins::{Judged, Pin, Pins, Refusal};
 pub use verdict::{Verdict, verdict};
+pub use who::{Doubt, Mark, Who};

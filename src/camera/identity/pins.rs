@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::camera::identity::evidence::Evidence;
 use crate::camera::identity::verdict::{Verdict, verdict};
+use crate::camera::identity::who::{Doubt, Who};
 use crate::units::{CameraId, UtcMicros};
 
 /// What is pinned of one camera.
@@ -25,10 +26,10 @@ pub struct Refusal {
     pub evidence: Evidence,
     /// Where it answered.
     pub address: IpAddr,
-    /// What was pinned, in words.
-    pub expected: String,
-    /// What answered, in words.
-    pub found: String,
+    /// What was pinned.
+    pub expected: Who,
+    /// What answered.
+    pub found: Who,
 }
 
 /// A verdict and what follows from it.
@@ -46,7 +47,7 @@ pub struct Judged {
 pub struct Pins {
     known: BTreeMap<CameraId, Pin>,
     refused: BTreeMap<CameraId, Refusal>,
-    doubts: BTreeMap<CameraId, String>,
+    doubts: BTreeMap<CameraId, Doubt>,
 }
 
 impl Pins {
@@ -66,18 +67,18 @@ impl Pins {
     }
 
     /// Why it is not certain who it is, although it is recorded.
-    pub fn doubt(&self, camera: &CameraId) -> Option<&str> {
-        self.doubts.get(camera).map(String::as_str)
+    pub fn doubt(&self, camera: &CameraId) -> Option<Doubt> {
+        self.doubts.get(camera).copied()
     }
 
-    /// What may be said about an id that is not one device's alone.
-    pub fn shared_id(&self, camera: &CameraId) -> Option<String> {
+    /// Another camera, elsewhere, that has the same ONVIF id: it is not used to tell them apart.
+    pub fn shared_id(&self, camera: &CameraId) -> Option<&CameraId> {
         let own = self.known.get(camera)?;
         let uuid = own.evidence.uuid.as_ref()?;
         let (other, _) = self.known.iter().find(|(other, pin)| {
             *other != camera && pin.evidence.uuid.as_ref() == Some(uuid) && differ(pin, &own.evidence)
         })?;
-        Some(format!("It has the same ONVIF id as the camera {other}, so that id is not used to tell them apart."))
+        Some(other)
     }
 
     /// Judges whoever answered for this camera. Nobody pinned yet: whoever answers at the address that the owner wrote is
@@ -113,9 +114,8 @@ impl Pins {
             }
         };
         match &verdict {
-            Verdict::Refused { expected, found: in_words } => {
-                let (expected, in_words) = (expected.clone(), in_words.clone());
-                let refusal = Refusal { evidence: found, address, expected, found: in_words };
+            Verdict::Refused { expected, found: who } => {
+                let refusal = Refusal { evidence: found, address, expected: expected.clone(), found: who.clone() };
                 self.refused.insert(camera.clone(), refusal);
             }
             Verdict::Same => {
@@ -124,7 +124,7 @@ impl Pins {
             }
             Verdict::Weak { why } => {
                 self.refused.remove(camera);
-                self.doubts.insert(camera.clone(), why.clone());
+                self.doubts.insert(camera.clone(), *why);
             }
         }
         let changed = pin.filter(|pin| self.known.get(camera) != Some(pin));
@@ -159,10 +159,7 @@ impl Pins {
     fn somebody_else(&self, camera: &CameraId, found: &Evidence, address: IpAddr) -> Option<Verdict> {
         let other = self.who_is(found, Some(camera))?;
         let elsewhere = self.known.get(other).is_some_and(|pin| pin.address != address);
-        elsewhere.then(|| Verdict::Refused {
-            expected: "a camera that is not yet set up".to_owned(),
-            found: format!("the one that is set up as {other}"),
-        })
+        elsewhere.then(|| Verdict::Refused { expected: Who::New, found: Who::SetUpAs(other.clone()) })
     }
 
     /// Some makers give one id to all their devices. An id that is pinned of another camera with another card names nobody.
@@ -233,7 +230,10 @@ mod tests {
         let mut pins = Pins::default();
         pins.judge(&camera("porch"), &with_mac(1), at(20), NOW);
         let refused = pins.judge(&camera("nursery"), &with_mac(1), at(21), NOW);
-        assert!(matches!(&refused.verdict, Verdict::Refused { found, .. } if found.contains("porch")), "{refused:?}");
+        assert!(
+            matches!(&refused.verdict, Verdict::Refused { found: Who::SetUpAs(other), .. } if *other == camera("porch")),
+            "{refused:?}"
+        );
         assert_eq!(pins.of(&camera("nursery")), None);
         let second_channel = pins.judge(&camera("garden"), &with_mac(1), at(20), NOW);
         assert_eq!(second_channel.verdict, Verdict::Same, "one recorder with several cameras at one address");

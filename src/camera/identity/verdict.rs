@@ -1,23 +1,24 @@
 //! Whether whoever answers is who was pinned. Pure.
 
 use crate::camera::identity::evidence::{Asks, Evidence};
+use crate::camera::identity::who::{Doubt, Mark, Who};
 
 /// What the evidence says of whoever answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The pinned camera: something that names one device agrees, and nothing of that kind contradicts.
     Same,
-    /// Not the pinned camera, or nobody could say that it is. Each text goes on a sentence about a device.
+    /// Not the pinned camera, or nobody could say that it is.
     Refused {
-        /// What was pinned, as "the device with MAC address …".
-        expected: String,
-        /// What answered, as "one with MAC address …".
-        found: String,
+        /// What was pinned.
+        expected: Who,
+        /// What answered.
+        found: Who,
     },
     /// Nothing contradicts, but nothing proves it either: what is known is shared by many devices.
     Weak {
-        /// One sentence for the household.
-        why: String,
+        /// What the household should know.
+        why: Doubt,
     },
 }
 
@@ -27,9 +28,9 @@ pub enum Verdict {
 /// what was pinned by something strong is refused when nothing strong can be seen.
 pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
     let strong = [
-        Pair::new("MAC address", pinned.mac.map(|mac| mac.to_string()), found.mac.map(|mac| mac.to_string())),
-        Pair::new("ONVIF id", pinned.uuid.clone(), found.uuid.clone()),
-        Pair::new("serial number", pinned.serial.clone(), found.serial.clone()),
+        Pair::new(Mark::MacAddress, pinned.mac.map(|mac| mac.to_string()), found.mac.map(|mac| mac.to_string())),
+        Pair::new(Mark::OnvifId, pinned.uuid.clone(), found.uuid.clone()),
+        Pair::new(Mark::SerialNumber, pinned.serial.clone(), found.serial.clone()),
     ];
     if let Some(refused) = strong.iter().find_map(Pair::contradiction) {
         return refused;
@@ -40,14 +41,11 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
     }
     if let Some(unseen) = strong.iter().find_map(|pair| pair.pinned.as_ref().map(|pinned| (pair.what, pinned))) {
         let (what, pinned) = unseen;
-        return Verdict::Refused {
-            expected: format!("the device with {what} {pinned}"),
-            found: format!("one whose {what} cannot be seen from here"),
-        };
+        return Verdict::Refused { expected: Who::With(what, pinned.clone()), found: Who::Without(what) };
     }
     let weak = [
-        Pair::new("password question", pinned.asks.as_ref().map(in_words), found.asks.as_ref().map(in_words)),
-        Pair::new("announced id", pinned.txt.clone(), found.txt.clone()),
+        Pair::new(Mark::PasswordQuestion, pinned.asks.as_ref().map(in_words), found.asks.as_ref().map(in_words)),
+        Pair::new(Mark::AnnouncedId, pinned.txt.clone(), found.txt.clone()),
     ];
     if let Some(refused) = weak.iter().find_map(Pair::contradiction) {
         return refused;
@@ -57,46 +55,38 @@ pub fn verdict(pinned: &Evidence, found: &Evidence) -> Verdict {
         .iter()
         .filter_map(|(path, shape)| {
             let pinned = pinned.streams.get(path)?;
-            Some(Pair::new("stream", Some(pinned.sdp.clone()), Some(shape.sdp.clone())))
+            Some(Pair::new(Mark::Stream, Some(pinned.sdp.clone()), Some(shape.sdp.clone())))
         })
         .collect();
     if let Some(refused) = shapes.iter().find_map(Pair::contradiction) {
         if !weak.iter().any(Pair::agrees) {
             return refused;
         }
-        return Verdict::Weak {
-            why: "Its streams are described otherwise than before, and its network card cannot be seen from here."
-                .to_owned(),
-        };
+        return Verdict::Weak { why: Doubt::OtherStreams };
     }
     // A name is no reason to refuse: two announcers who find the same one rename themselves.
-    let named = Pair::new("announced name", pinned.instance.clone(), found.instance.clone());
-    let why = if weak.iter().chain(&shapes).any(Pair::agrees) || named.agrees() {
-        "It looks like the camera that was set up. Its network card cannot be seen from here, so another camera of the same \
-         model could take its place."
-    } else {
-        "Nothing is known by which this camera could be told from another."
-    };
-    Verdict::Weak { why: why.to_owned() }
+    let is_named = pinned.instance.is_some() && pinned.instance == found.instance;
+    let looks_alike = is_named || weak.iter().chain(&shapes).any(Pair::agrees);
+    Verdict::Weak { why: if looks_alike { Doubt::LooksAlike } else { Doubt::NothingKnown } }
 }
 
 fn in_words(asks: &Asks) -> String {
     match asks {
         Asks::Nothing => "none".to_owned(),
-        Asks::Basic => "in clear text".to_owned(),
+        Asks::Basic => "Basic".to_owned(),
         Asks::Digest(realm) => format!("\"{realm}\""),
     }
 }
 
 /// One piece of evidence, as pinned and as found.
 struct Pair {
-    what: &'static str,
+    what: Mark,
     pinned: Option<String>,
     found: Option<String>,
 }
 
 impl Pair {
-    fn new(what: &'static str, pinned: Option<String>, found: Option<String>) -> Self {
+    fn new(what: Mark, pinned: Option<String>, found: Option<String>) -> Self {
         Self { what, pinned, found }
     }
 
@@ -107,10 +97,9 @@ impl Pair {
     fn contradiction(&self) -> Option<Verdict> {
         let (pinned, found) =
             self.pinned.as_ref().zip(self.found.as_ref()).filter(|(pinned, found)| pinned != found)?;
-        let what = self.what;
         Some(Verdict::Refused {
-            expected: format!("the device with {what} {pinned}"),
-            found: format!("one with {what} {found}"),
+            expected: Who::With(self.what, pinned.clone()),
+            found: Who::With(self.what, found.clone()),
         })
     }
 }
@@ -143,8 +132,8 @@ mod tests {
         assert_eq!(
             verdict(&with_mac(1), &with_mac(2)),
             Verdict::Refused {
-                expected: "the device with MAC address 02:00:00:00:00:01".to_owned(),
-                found: "one with MAC address 02:00:00:00:00:02".to_owned()
+                expected: Who::With(Mark::MacAddress, "02:00:00:00:00:01".to_owned()),
+                found: Who::With(Mark::MacAddress, "02:00:00:00:00:02".to_owned()),
             }
         );
     }

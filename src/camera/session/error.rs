@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::camera::identity::Who;
 use crate::camera::packet::Absence;
 
-/// Why there is no stream. Each message is one sentence that is shown to the household as it is.
+/// Why there is no stream. Each message is one sentence, for logs; the household reads it in its own language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
     /// Nothing there takes connections.
@@ -65,9 +66,9 @@ pub enum CameraError {
     #[error("Expected {expected}, but {found} answered. Nothing is recorded from it.")]
     NotTheCamera {
         /// What was pinned.
-        expected: String,
+        expected: Who,
         /// What answered.
-        found: String,
+        found: Who,
     },
     /// Its address is none of a household.
     #[error(

@@ -151,8 +151,7 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
                 Over::Failed(error) => error,
             };
             let Action::Wait(wait) = self.step(Input::Failed(&error)) else { continue };
-            let told = Some(error.to_string());
-            if self.status.borrow().error == told {
+            if self.status.borrow().error.as_ref() == Some(&error) {
                 tracing::debug!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "still no stream");
             } else {
                 tracing::warn!(camera = %self.camera, %error, wait_ms = wait.as_millis(), "no stream");
@@ -161,13 +160,11 @@ impl<S: FnMut(Delivery) + Send, R: FnMut() -> f64 + Send> Driver<S, R> {
             (self.sink)(Delivery::Absent(Absent { why: error.absence(), noticed, noticed_monotonic }));
             let until = noticed.plus(wait);
             self.status.send_modify(|status| {
-                status.error = told;
+                status.error = Some(error.clone());
                 (status.pictures_per_second, status.kbit_s) = (0.0, 0.0);
             });
             self.tell(match &error {
-                CameraError::NotTheCamera { expected, found } => {
-                    Link::Refused { expected: expected.clone(), found: found.clone() }
-                }
+                CameraError::NotTheCamera { .. } => Link::Refused,
                 _ => Link::Waiting { until },
             });
             tokio::select! {

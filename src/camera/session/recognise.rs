@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::camera::identity::{Evidence, neighbour};
+use crate::camera::identity::{Evidence, Mark, Who, neighbour};
 use crate::camera::onvif;
 use crate::camera::session::error::CameraError;
 use crate::camera::session::look::{self, Question};
@@ -36,11 +36,11 @@ pub async fn recognise(url: &CameraUrl, address: SocketAddr, wants_uuid: bool) -
 /// there before and is there after has also answered in between. An ONVIF id costs up to half a second, if there is no card
 /// to be seen. May be cancelled.
 pub(crate) async fn still_there(seen: &Evidence, address: IpAddr, opened: Instant) -> Result<(), CameraError> {
-    let (what, before, now) = if let Some(before) = seen.mac {
+    let (mark, before, now) = if let Some(before) = seen.mac {
         let now = neighbour::card_behind(address, opened.elapsed());
-        ("MAC address", before.to_string(), now.map(|now| now.to_string()))
+        (Mark::MacAddress, before.to_string(), now.map(|now| now.to_string()))
     } else if let Some(before) = &seen.uuid {
-        ("ONVIF id", before.clone(), onvif::ask_id(address).await)
+        (Mark::OnvifId, before.clone(), onvif::ask_id(address).await)
     } else {
         return Ok(());
     };
@@ -48,11 +48,8 @@ pub(crate) async fn still_there(seen: &Evidence, address: IpAddr, opened: Instan
         return Ok(());
     }
     Err(CameraError::NotTheCamera {
-        expected: format!("the device with {what} {before}"),
-        found: now.map_or_else(
-            || format!("one whose {what} cannot be seen any more"),
-            |now| format!("one with {what} {now}"),
-        ),
+        expected: Who::With(mark, before),
+        found: now.map_or(Who::Without(mark), |now| Who::With(mark, now)),
     })
 }
 
@@ -78,7 +75,7 @@ mod tests {
         let address = IpAddr::from([127, 0, 0, 35]);
         let seen = Evidence { uuid: Some("a".to_owned()), ..Evidence::default() };
         let now = Instant::now();
-        for (who, found) in [("a", None), ("b", Some("one with ONVIF id b"))] {
+        for (who, found) in [("a", None), ("b", Some(Who::With(Mark::OnvifId, "b".to_owned())))] {
             let socket = UdpSocket::bind((address, 3702)).await.expect("a port of its own");
             let told = tokio::select! {
                 told = still_there(&seen, address, now) => told,
@@ -87,13 +84,13 @@ mod tests {
             match (told, found) {
                 (Ok(()), None) => {}
                 (Err(CameraError::NotTheCamera { expected, found }), Some(other)) => {
-                    assert_eq!((expected.as_str(), found.as_str()), ("the device with ONVIF id a", other));
+                    assert_eq!((expected, found), (Who::With(Mark::OnvifId, "a".to_owned()), other));
                 }
                 other => panic!("{who}: {other:?}"),
             }
         }
         let gone = still_there(&seen, address, now).await.expect_err("nobody is there");
-        assert!(gone.to_string().contains("one whose ONVIF id cannot be seen any more"), "{gone}");
+        assert!(gone.to_string().contains("one whose ONVIF id cannot be seen from here"), "{gone}");
         assert_eq!(still_there(&Evidence::default(), address, now).await, Ok(()), "nothing to hold on to");
     }
 }

@@ -106,7 +106,7 @@ impl Rtsp {
         match self.judge.judge(&self.known.evidence, self.known.address.ip()) {
             Verdict::Refused { expected, found } => Err(CameraError::NotTheCamera { expected, found }),
             Verdict::Weak { why } => {
-                tracing::debug!(camera = %self.target.camera, why, "it is not certain which camera this is");
+                tracing::debug!(camera = %self.target.camera, %why, "it is not certain which camera this is");
                 Ok(())
             }
             Verdict::Same => Ok(()),
