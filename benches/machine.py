@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -127,7 +128,9 @@ class Recorder:
             f'[storage]\npath = "{folder}/storage"\nkeep_free = "1%"\n[web]\nlisten = "127.0.0.1:{self.port}"\ntls = "off"\n'
             f"[discovery]\nmdns = false\nonvif = false\n[retention]\ncontinuous_days = 400\nmotion_days = 400\n{sections}"
         )
-        self.argv = [binary, "run", "--config", str(self.config)]
+        # A copy of its own: else the cameras, which are the same program, would bear a part of its memory.
+        own = shutil.copy(binary, folder / "hearthwatch")
+        self.argv = [own, "run", "--config", str(self.config)]
 
     @contextlib.contextmanager
     def running(self):
