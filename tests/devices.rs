@@ -108,21 +108,24 @@ async fn the_large_picture_goes_into_a_small_window_of_its_own() {
     browser.until(LIMIT, "it goes with the large picture", gone).await;
 }
 
-async fn plays_h265(browser: &Browser) -> bool {
-    browser.run("return MediaSource.isTypeSupported('video/mp4; codecs=\"hvc1.1.6.L90.B0\"')").await == true
+/// The live page with that camera, called `modern`, whose film this browser cannot play; `None` where it can.
+async fn live_without_h265(browser: &Browser, camera: &str) -> Option<Daemon> {
+    let daemon = Daemon::start(&format!("[cameras.modern]\n{camera}"));
+    let (name, password) = daemon.owner();
+    browser.sign_in(&daemon.origin, (&name, &password)).await;
+    browser.client.goto(&daemon.origin).await.expect("the grid opens");
+    if browser.run("return MediaSource.isTypeSupported('video/mp4; codecs=\"hvc1.1.6.L90.B0\"')").await == true {
+        println!("skipped: this Chromium plays H.265");
+        return None;
+    }
+    Some(daemon)
 }
 
 #[tokio::test]
 async fn where_the_browser_plays_no_h265_it_shows_single_pictures_and_says_so() {
     let Some(browser) = Browser::start().await else { return };
     let modern = FakeCamera::start(&["--codec", "h265", "--size", "640x360", "--fps", "5"]);
-    let daemon = Daemon::start(&format!("[cameras.modern]\nurl = \"{}\"\n", modern.url));
-    let (name, password) = daemon.owner();
-    browser.sign_in(&daemon.origin, (&name, &password)).await;
-    browser.client.goto(&daemon.origin).await.expect("the grid opens");
-    if plays_h265(&browser).await {
-        return println!("skipped: this Chromium plays H.265");
-    }
+    let Some(_daemon) = live_without_h265(&browser, &format!("url = \"{}\"\n", modern.url)).await else { return };
     let pictures = "const tile = document.querySelector('[data-live=modern]');
         const image = tile?.querySelector('img:not(.still)');
         if (!image?.naturalWidth || !tile.innerText.includes('single pictures')) return false;
@@ -136,13 +139,8 @@ async fn where_the_browser_plays_no_h265_the_large_picture_is_the_small_stream_a
     let Some(browser) = Browser::start().await else { return };
     let modern = FakeCamera::start(&["--codec", "h265", "--sub-codec", "h264", "--size", "1280x720", "--fps", "5"]);
     let sub = modern.url.replace("/main", "/sub");
-    let daemon = Daemon::start(&format!("[cameras.modern]\nurl = \"{}\"\ndetect_url = \"{sub}\"\n", modern.url));
-    let (name, password) = daemon.owner();
-    browser.sign_in(&daemon.origin, (&name, &password)).await;
-    browser.client.goto(&daemon.origin).await.expect("the grid opens");
-    if plays_h265(&browser).await {
-        return println!("skipped: this Chromium plays H.265");
-    }
+    let camera = format!("url = \"{}\"\ndetect_url = \"{sub}\"\n", modern.url);
+    let Some(daemon) = live_without_h265(&browser, &camera).await else { return };
     let plays = |place: &str, said: &str| {
         format!(
             "const video = document.querySelector('{place} video');

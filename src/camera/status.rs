@@ -31,6 +31,9 @@ pub enum Link {
 }
 
 impl Link {
+    /// The name of [`Link::Paused`] in the API.
+    pub const PAUSED: &'static str = "paused";
+
     /// The state's name in the API.
     pub fn name(&self) -> &'static str {
         match self {
@@ -39,7 +42,7 @@ impl Link {
             Self::Verifying => "verifying",
             Self::Streaming => "streaming",
             Self::Refused => "refused",
-            Self::Paused { .. } => "paused",
+            Self::Paused { .. } => Self::PAUSED,
         }
     }
 }

@@ -149,7 +149,7 @@ fn in_words(site: &Site, camera: &CameraId, entry: &OnBoard) -> CameraInWords {
 }
 
 fn blind(entry: &OnBoard) -> Option<String> {
-    entry.detects_motion.then(|| entry.detection.trouble().as_ref().map(trouble::blind))?
+    entry.detection.trouble().filter(|_| entry.detects_motion).as_ref().map(trouble::blind)
 }
 
 /// `GET /api/cameras`.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::{Right, Viewable, Viewer};
+use crate::camera::status::Link;
 use crate::media::live::{self, LiveItem, Stream, Subscription, Wanted};
 use crate::units::CameraId;
 use crate::web::frame::{Frame, Place, page as answer};
@@ -61,7 +62,7 @@ pub(crate) async fn page(
         Some(Tile {
             url: links::camera(&camera),
             button: pause::button(&viewer, &camera, &entry.name, pause.is_some()),
-            state: if pause.is_some() { "paused" } else { link.name() },
+            state: if pause.is_some() { Link::PAUSED } else { link.name() },
             pause,
             id: camera.into(),
             name: entry.name,

@@ -124,3 +124,41 @@ pub(crate) fn doubt(doubt: Doubt) -> &'static str {
         Doubt::NothingKnown => say("Nothing is known by which this camera could be told from another."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// The sentences stand twice, here to be translated and there for the log: in English they are the same.
+    #[test]
+    fn the_page_and_the_log_say_the_same() {
+        let text = || "words".to_owned();
+        let after = Duration::from_secs(7);
+        let card = |last| Who::With(Mark::MacAddress, format!("02:00:00:00:00:{last}"));
+        for error in [
+            CameraError::Unreachable { host: text(), reason: text() },
+            CameraError::Silent { host: text(), after },
+            CameraError::NotRtsp { host: text(), speaks: text() },
+            CameraError::NeedsPassword,
+            CameraError::WrongPassword,
+            CameraError::OnlyBasic,
+            CameraError::AsksLate,
+            CameraError::NoSuchStream { path: text() },
+            CameraError::Busy { status: 453 },
+            CameraError::Elsewhere { to: text() },
+            CameraError::NotTheCamera { expected: card("01"), found: card("02") },
+            CameraError::NotTheCamera { expected: card("01"), found: Who::Without(Mark::MacAddress) },
+            CameraError::NotTheCamera { expected: Who::New, found: Who::SetUpAs("porch".parse().expect("an id")) },
+            CameraError::OutsideLan { address: [192, 0, 2, 1].into() },
+            CameraError::UnsupportedCodec { codec: text() },
+            CameraError::NoTransport,
+            CameraError::Stalled { after },
+            CameraError::NoKeyFrame { after },
+            CameraError::Ended,
+            CameraError::Protocol { detail: text() },
+        ] {
+            assert_eq!(of(&error), error.to_string());
+        }
+    }
+}
