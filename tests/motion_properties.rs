@@ -206,8 +206,10 @@ proptest! {
         prop_assert_eq!(camera.watch(&Motion::default(), 5.0, length_s), vec![]);
     }
 
-    /// Each event begins and ends where it really does, to the second, whatever the grid's size and the rate from five looks a
-    /// second on; at two or three a second that does not hold yet.
+    /// Each walk is one event, whatever the grid's size and the rate, and it begins and ends where it really does: to the second
+    /// from five looks a second on, to a second and three looks below. There most are to the second as well: of drawn walks 99 in a
+    /// hundred at two looks a second, and all but one in a thousand at five. Who is there for a second only is lost at three looks
+    /// a second.
     #[test]
     fn neither_scale_nor_rate_changes_a_verdict(
         (begin_s, length_s, to_the_left) in (10.0_f32..14.0, spread(4.0, 12.0), any::<bool>()),
@@ -222,7 +224,7 @@ proptest! {
             (0.0..1.0).contains(&part).then_some([from + part * (to - from), top, width, height, luma])
         };
         for (cols, rows) in [(80, 45), (107, 60), (128, 72), (160, 90)] {
-            for rate in [5.0, 7.5, 10.0, 15.0] {
+            for (rate, most_s) in [(2.0, 2.5), (3.0, 2.0), (4.0, 1.75), (5.0, 1.0), (7.5, 1.0), (10.0, 1.0), (15.0, 1.0)] {
                 let camera = Camera { cols, rows, thing: &thing, noise, seed, ..QUIET };
                 let events = camera.watch(&Motion::default(), rate, begin_s + length_s + 15.0);
                 let [event] = &events[..] else {
@@ -232,9 +234,22 @@ proptest! {
                     at_us.map_or(f32::MAX, |at_us| (Duration::from_micros(at_us.unsigned_abs()).as_secs_f32() - really_s).abs())
                 };
                 let (start, end) = (off(Some(event.start_us), begin_s), off(event.end_us, begin_s + length_s));
-                prop_assert!(start <= 1.0 && end <= 1.0, "{cols} columns at {rate} a second: {start} and {end} s off: {events:?}");
+                prop_assert!(start <= most_s && end <= most_s, "{cols} columns at {rate} a second: {start} and {end} s off: {events:?}");
             }
         }
+    }
+}
+
+/// A cat crosses in three seconds: between two looks it comes further than it is long.
+#[test]
+fn a_small_thing_that_runs_is_found_at_two_looks_a_second() {
+    let cat = |at_s: f32| {
+        let part = (at_s - 12.0) / 3.0;
+        (0.0..1.0).contains(&part).then_some([0.05 + 0.85 * part, 0.75, 0.05, 0.07, 20.0])
+    };
+    for (cols, rows) in [(96, 54), (160, 90)] {
+        let events = Camera { cols, rows, thing: &cat, ..QUIET }.watch(&Motion::default(), 2.0, 30.0);
+        assert_eq!(events.len(), 1, "{cols} columns: {events:?}");
     }
 }
 

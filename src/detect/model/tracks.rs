@@ -21,6 +21,8 @@ const CLUTTER_PART: f32 = 0.99;
 const CLUTTER_LARGER: f32 = 1.5;
 /// So far a blob may be from where it is expected, in cells a second.
 const REACH_PER_S: f32 = 130.0;
+/// From one look to the next, where the camera sends pictures often enough.
+const USUAL_LOOK_S: f32 = 0.2;
 /// And so far from there once its speed is known, besides half of that.
 const HASTE_PER_S: f32 = 30.0;
 const MAX_TRACKS: usize = 64;
@@ -93,9 +95,9 @@ impl Tracks {
         while self.newborn.front().is_some_and(|(born, _)| seconds(at_us - born) > CLUTTER_S) {
             self.newborn.pop_front();
         }
-        let taken = self.match_up(blobs, at_us);
-        let strays = taken.iter().filter(|track| track.is_none_or(|track| !self.all[track].confirmed)).count();
         let step_s = seconds(at_us - self.last_us).clamp(0.02, 1.0);
+        let taken = self.match_up(blobs, at_us, step_s);
+        let strays = taken.iter().filter(|track| track.is_none_or(|track| !self.all[track].confirmed)).count();
         self.last_us = at_us;
         self.crowd += (1.0 - (-step_s / CROWD_S.min(age_s)).exp()) * (size(strays) - self.crowd);
         let density = self.crowd / size(cells);
@@ -151,8 +153,9 @@ impl Tracks {
         kept_back
     }
 
-    /// For each blob the track that it continues. Nearest pairs first; then what lies in a confirmed track belongs to it.
-    fn match_up(&self, blobs: &[Blob], at_us: i64) -> Vec<Option<usize>> {
+    /// For each blob the track that it continues; this look is so long after the one before. Nearest pairs first; then what lies
+    /// in a confirmed track belongs to it.
+    fn match_up(&self, blobs: &[Blob], at_us: i64, look_s: f32) -> Vec<Option<usize>> {
         let mut pairs = Vec::new();
         for (t, track) in self.all.iter().enumerate() {
             let step_s = seconds(at_us - track.last_us).clamp(0.02, 1.0);
@@ -167,7 +170,8 @@ impl Tracks {
                 let side = track.bounds.width().max(track.bounds.height()).min(40.0);
                 let reach = if track.path.len() < 3 {
                     // It may be a runner: nothing is known of its speed yet.
-                    (REACH_PER_S * step_s.min(0.5)).min(3.0 + 1.2 * side) + 0.4 * side
+                    let near = (3.0 + 1.2 * side) * (look_s / USUAL_LOOK_S).max(1.0);
+                    (REACH_PER_S * step_s.min(0.5)).min(near) + 0.4 * side
                 } else {
                     let speed = track.velocity[0].hypot(track.velocity[1]);
                     3.0 + 0.5 * side + (HASTE_PER_S + 0.5 * speed) * step_s.min(0.5)
