@@ -15,11 +15,12 @@ import statistics
 import sys
 import time
 
-from machine import Recorder, again, cameras, children, clip, cpu_seconds, pss_mib, running, scratch
+from machine import Recorder, again, cameras, children, clip, cpu_seconds, pss_mib, running, scratch, walk
 
 WARM_UP_S = 12
 # Until it is known what is usual, and that nothing moves, all pictures are decoded.
 CALM_S = 12
+SMALL = "640x360"
 # What cameras are set to for a small stream of so many pictures a second.
 KBIT_S = {5: 256, 15: 768}
 DEBIANS = pathlib.Path("/etc/motion/motion.conf")
@@ -112,17 +113,32 @@ def table(title, rounds, names, goals):
 
 
 def bench(given):
+    """The walk, or somebody's film, at a constant rate: as cameras send it."""
+
+    def camera(folder, fps):
+        if given.film:
+            return ["--file", str(again(folder, given.film, SMALL, fps, KBIT_S[fps]))]
+        return ["--file", str(walk(folder, given.binary, SMALL, fps, KBIT_S[fps]))]
+
+    return both_rates(given, "", camera)
+
+
+def bench_drawn(given):
+    """The walk without noise, which costs next to nothing to decode."""
+    return both_rates(given, ", without noise", lambda _, fps: ["--scene", "walker", "--size", SMALL, "--fps", str(fps)])
+
+
+def both_rates(given, title, camera):
+    """`camera`: what the simulated one is told, by a folder for its film and the rate."""
     if not os.access(DEBIANS, os.R_OK):
         sys.exit(f"script/bench: {DEBIANS} cannot be read; install motion, and run this as root or in the group motion")
     rows = []
     for fps, goal in ((5, "≤ 0.4"), (15, "≤ 0.35")):
         with scratch() as folder:
-            camera = ["--scene", "walker", "--size", "640x360", "--fps", str(fps)]
-            if given.film:
-                camera = ["--file", str(again(folder, given.film, "640x360", fps, KBIT_S[fps]))]
-            rounds = [once(given, camera, "640x360", fps) for _ in range(given.rounds)]
+            told = camera(folder, fps)
+            rounds = [once(given, told, SMALL, fps) for _ in range(given.rounds)]
         goals = {("record and detect", PEERS[0]): goal, ("record and detect", PEERS[2]): "≤ 1.15"}
-        rows += table(f"640x360 at {fps} fps", rounds, PEERS, goals)
+        rows += table(f"{SMALL} at {fps} fps{title}", rounds, PEERS, goals)
     return rows
 
 

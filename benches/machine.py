@@ -93,6 +93,13 @@ def again(folder, film, size, fps, kbit_s):
     return coded(folder / f"{size}-{fps}-{kbit_s}.mp4", ["-i", film, "-vf", scaled, "-an"], fps, kbit_s)
 
 
+def walk(folder, binary, size, fps, kbit_s, seconds=40):
+    """The drawn walk as a sensor would see it, with noise, and as cameras send it."""
+    with cameras(binary, 1, ["--scene", "walker", "--size", size, "--fps", str(fps)]) as started:
+        source = ["-rtsp_transport", "tcp", "-i", started[0][1], "-t", str(seconds), "-an", "-vf", f"fps={fps},noise=alls=12:allf=t"]
+        return coded(folder / f"walk-{size}-{fps}-{kbit_s}.mp4", source, fps, kbit_s)
+
+
 def coded(path, source, fps, kbit_s, group=2):
     """What ffmpeg is given, coded without B-frames, with a key frame every `group` seconds, at a constant rate."""
     rate, pictures = f"{kbit_s}k", str(round(group * fps))

@@ -20,8 +20,8 @@ use crate::detect::sandbox::{self, Layer, Level, Probe};
 /// Looks kept for a thumbnail; each holds on to a picture of the decoder's. As many as are told before the daemon hears of the
 /// first of them, see [`HELD_BACK`] …
 const KEPT_LOOKS: usize = 3;
-/// … and so many of pictures that take megabytes each: in a burst, a thumbnail may be from a look later.
-const KEPT_LARGE_LOOKS: usize = 2;
+/// … and so many of pictures that take megabytes each: in a burst, a thumbnail may be from two looks later.
+const KEPT_LARGE_LOOKS: usize = 1;
 const LARGE_PIXELS: u32 = 1_000_000;
 
 /// Runs until the daemon closes the pipe; what could not be done is said to the daemon, not decided here.

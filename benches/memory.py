@@ -1,0 +1,33 @@
+"""Whether memory stays what it is while hours pass: a recorder that records, and looks for motion with some of its cameras."""
+import statistics
+import time
+
+from machine import Recorder, cameras, clip, pss_mib, scratch, walk
+
+# The first minutes fill what is kept for whoever comes to look.
+WARM_UP_S = 60
+RECORDING, DETECTING = 3, 1
+GOAL_MIB = 30 + 3 * (RECORDING + DETECTING) + 16 * DETECTING
+
+
+def bench(given):
+    with scratch() as folder:
+        film, small = clip(folder, "1280x720", 15, 2000), walk(folder, given.binary, "640x360", 15, 768)
+        shown = cameras(given.binary, RECORDING, ["--file", str(film)]), cameras(given.binary, DETECTING, ["--file", str(small)])
+        with shown[0] as plain, shown[1] as watched:
+            ours = Recorder(given.binary, folder, [url for _, url in plain + watched])
+            with open(ours.config, "a") as file:
+                file.writelines(f"[cameras.camera-{n + 1}.motion]\nenabled = false\n" for n in range(RECORDING))
+            with ours.running() as process:
+                time.sleep(WARM_UP_S)
+                end, sizes = time.monotonic() + 60 * given.minutes, []
+                while time.monotonic() < end:
+                    sizes.append(pss_mib(process.pid))
+                    time.sleep(10)
+    quarter = max(1, len(sizes) // 4)
+    early, late = statistics.mean(sizes[:quarter]), statistics.mean(sizes[-quarter:])
+    what = f"memory (PSS) of {RECORDING} cameras recorded and {DETECTING} watched besides, {given.minutes:.0f} minutes"
+    return [
+        (f"{what}: at most", f"{max(sizes):.0f} MiB", f"≤ {GOAL_MIB} MiB"),
+        ("… the first quarter and the last", f"{early:.1f} MiB, {late:.1f} MiB", "the same"),
+    ]
