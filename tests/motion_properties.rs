@@ -192,8 +192,8 @@ proptest! {
     /// From a twentieth of a second to ten minutes, once there and back or again and again; clipped at black and at white.
     /// It stops where it cannot be decided: from black clipped over most of the picture, whatever comes up first might as well
     /// be a thing, because nobody knows what was there. So the darkest leaves the brighter half of the picture above black.
-    /// Within wider limits, about one in two hundred drawn changes is still taken for a thing, mostly where gain and offset leap
-    /// at once beside an edge of great contrast.
+    /// Within wider limits (gain 0.25 to 4, offset -80 to 120) 10 of 1,000 drawn changes are still taken for a thing; 8 of these
+    /// had made the picture black.
     #[test]
     fn light_that_changes_everywhere_at_any_speed_is_no_motion(
         (begin_s, ramp_s, stay_s, again) in (3.0_f32..20.0, spread(0.05, 600.0), spread(0.2, 30.0), any::<bool>()),
