@@ -69,6 +69,7 @@ pub(crate) async fn run(options: cli::Demo, clock: Clock, stop: CancellationToke
     };
     let ran = daemon::run(daemon, clock, stop, async |ready| {
         println!("ready: {}", sign_in_link(&ready).await?);
+        eprintln!("Open that link in a browser on this machine; it signs in once. Ctrl-C ends the demo.");
         Ok(())
     })
     .await;

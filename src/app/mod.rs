@@ -78,7 +78,8 @@ pub fn main() -> ExitCode {
             Some(probe) => crate::detect::child::probe(probe, only),
         };
     }
-    start_logging();
+    // Whoever looks at the demo looks for its link.
+    start_logging(if matches!(cli.command, cli::Command::Demo(_)) { "warn" } else { "warn,hearthwatch=info" });
     match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(sentence)) => {
@@ -92,10 +93,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Logs to standard error; `RUST_LOG` chooses, `info` of this program and `warn` of its libraries otherwise. journald adds
-/// the time by itself.
-fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hearthwatch=info"));
+/// Logs to standard error what `RUST_LOG` chooses, or else what is `usual`. journald adds the time by itself.
+fn start_logging(usual: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
