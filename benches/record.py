@@ -10,6 +10,8 @@ import time
 from machine import Recorder, cameras, clip, cpu_seconds, pss_mib, running, scratch, written_bytes
 
 WARM_UP_S = 8
+# What was recorded is known when a file is closed, which is after a minute and up to a quarter.
+MANY_S = 150
 OFF = "[cameras.camera-%d.motion]\nenabled = false\n"
 
 
@@ -102,14 +104,14 @@ def bench_many(given):
                 time.sleep(WARM_UP_S)
                 recorded, before, began = ours.metrics("recorded_seconds_total"), cpu_seconds(process.pid), time.monotonic()
                 lost = sum(ours.metrics("lost_seconds_total").values())
-                time.sleep(given.seconds)
+                time.sleep(max(given.seconds, MANY_S))
                 spent, lasted = cpu_seconds(process.pid) - before, time.monotonic() - began
                 least = min(value - recorded[camera] for camera, value in ours.metrics("recorded_seconds_total").items())
                 lost = sum(ours.metrics("lost_seconds_total").values()) - lost
                 memory = pss_mib(process.pid)
     return [
         (f"{given.many} cameras 1080p15 at 4 Mbit/s, record only: seconds lost", f"{lost:.1f}", "0"),
-        ("… the least recorded of any, of the time measured", f"{least:.0f} of {lasted:.0f} s", ""),
+        ("… the least that any has in files closed in that time", f"{least:.0f} of {lasted:.0f} s", ""),
         ("… CPU of the machine's cores together", f"{spent / lasted:.2f} cores", ""),
         ("… memory (PSS)", f"{memory:.0f} MiB", f"≤ {30 + 3 * given.many} MiB"),
     ]

@@ -11,6 +11,9 @@ const KEY_FRAMES: Duration = Duration::from_millis(3_500);
 const PLENTY: u64 = 1280 * 720;
 /// Motion is looked at about five times a second, and all pictures have to be decoded for it.
 const PLENTY_A_SECOND: f32 = 16.0;
+/// With fewer, whoever is there for a second is in too few of them to be told from rain; with four, nobody is lost that is found
+/// with five.
+const LEAST_A_SECOND: f32 = 3.5;
 
 /// A sentence or two for each thing worth changing. `small` is the stream for motion, where there is one of its own.
 pub(crate) fn tips(main: &StreamStatus, small: Option<&StreamStatus>, looks_for_motion: bool) -> Vec<String> {
@@ -43,6 +46,15 @@ pub(crate) fn tips(main: &StreamStatus, small: Option<&StreamStatus>, looks_for_
                 .into(),
         ),
         _ => {}
+    }
+    // While it begins, how many there are is not known yet.
+    let is_known = looked_at.link == Link::Streaming && looked_at.key_frame_interval.is_some();
+    if is_known && looked_at.pictures_per_second < LEAST_A_SECOND {
+        tips.push(say_with(
+            "Its {name} stream has fewer than 4 pictures a second, so motion detection misses whoever passes quickly. Set it \
+             to 5 to 10 in the camera.",
+            &[("name", &say(if small.is_some() { "small" } else { "main" }))],
+        ));
     }
     if small.is_some() && looked_at.pictures_per_second > PLENTY_A_SECOND {
         tips.push(say_with(
@@ -88,5 +100,11 @@ mod tests {
         assert!(said[0].contains("main stream") && said[0].contains("every 10 seconds"));
         assert!(said[1].contains("640 × 360") && said[2].contains("25 pictures a second"));
         assert!(tips(&main, None, true)[1].contains("detect_url"));
+        let slow = streaming(640, 360, 2.0, 2);
+        let said = tips(&main, Some(&slow), true);
+        assert_eq!(said.len(), 2);
+        assert!(said[1].contains("small stream has fewer than 4 pictures a second"));
+        let begins = StreamStatus { key_frame_interval: None, ..slow };
+        assert_eq!(tips(&main, Some(&begins), true).len(), 1);
     }
 }
