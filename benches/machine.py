@@ -59,11 +59,11 @@ def cpu_seconds(pid):
     return total / TICKS
 
 
-def pss_mib(pid):
-    """Memory in MiB, shared pages split among those who share them, children included."""
+def pss_mib(pid, kind="Pss"):
+    """Memory in MiB, shared pages split among those who share them, children included; `Pss_Anon` for what is no file's."""
     kib = 0
     for each in children(pid):
-        kib += int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{each}/smaps_rollup").read_text(), re.M).group(1))
+        kib += int(re.search(rf"^{kind}:\s+(\d+)", pathlib.Path(f"/proc/{each}/smaps_rollup").read_text(), re.M).group(1))
     return kib / 1024
 
 
