@@ -116,9 +116,9 @@ def bench(given):
     """The walk, or somebody's film, at a constant rate: as cameras send it."""
 
     def camera(folder, fps):
-        if given.film:
-            return ["--file", str(again(folder, given.film, SMALL, fps, KBIT_S[fps]))]
-        return ["--file", str(walk(folder, given.binary, SMALL, fps, KBIT_S[fps]))]
+        coded = (SMALL, fps, KBIT_S[fps])
+        film = again(folder, given.film, *coded) if given.film else walk(folder, given.binary, *coded)
+        return ["--file", str(film)]
 
     return both_rates(given, "", camera)
 

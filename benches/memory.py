@@ -2,7 +2,8 @@
 import statistics
 import time
 
-from machine import Recorder, cameras, clip, pss_mib, scratch, walk
+from machine import cameras, clip, pss_mib, scratch, walk
+from record import recorder
 
 # The first minutes fill what is kept for whoever comes to look.
 WARM_UP_S = 60
@@ -15,9 +16,7 @@ def bench(given):
         film, small = clip(folder, "1280x720", 15, 2000), walk(folder, given.binary, "640x360", 15, 768)
         shown = cameras(given.binary, RECORDING, ["--file", str(film)]), cameras(given.binary, DETECTING, ["--file", str(small)])
         with shown[0] as plain, shown[1] as watched:
-            ours = Recorder(given.binary, folder, [url for _, url in plain + watched])
-            with open(ours.config, "a") as file:
-                file.writelines(f"[cameras.camera-{n + 1}.motion]\nenabled = false\n" for n in range(RECORDING))
+            ours = recorder(given.binary, folder, [url for _, url in plain], [url for _, url in watched])
             with ours.running() as process:
                 time.sleep(WARM_UP_S)
                 end, sizes, own = time.monotonic() + 60 * given.minutes, [], []

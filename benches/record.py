@@ -15,8 +15,9 @@ MANY_S = 150
 OFF = "[cameras.camera-%d.motion]\nenabled = false\n"
 
 
-def recorder(binary, folder, urls):
-    ours = Recorder(binary, folder, urls)
+def recorder(binary, folder, urls, watched=()):
+    """One that looks for motion in those of `watched` alone."""
+    ours = Recorder(binary, folder, [*urls, *watched])
     with open(ours.config, "a") as file:
         file.writelines(OFF % (n + 1) for n in range(len(urls)))
     return ours

@@ -22,43 +22,43 @@ struct Household {
 
 impl Household {
     fn answers(&self) -> Result<(), RecordsError> {
-        let mut failing = self.failing.lock().unwrap();
+        let mut failing = self.failing.lock().expect("no panic");
         let fails = !failing.is_empty() && failing.remove(0);
         if fails { Err(RecordsError::new("the disk is gone")) } else { Ok(()) }
     }
 
     fn break_from_call(&self, call: usize) {
-        *self.failing.lock().unwrap() = (0..call + 8).map(|n| n >= call).collect();
+        *self.failing.lock().expect("no panic") = (0..call + 8).map(|n| n >= call).collect();
     }
 }
 
 impl Records for Household {
     fn session(&self, token: &TokenHash, now: UtcMicros) -> Result<Option<SessionRow>, RecordsError> {
         self.answers()?;
-        let sessions = self.sessions.lock().unwrap();
+        let sessions = self.sessions.lock().expect("no panic");
         Ok(sessions.iter().find(|(hash, row)| hash == token && row.expires > now).map(|(_, row)| row.clone()))
     }
 
     fn rights(&self, user: UserId, camera: &CameraId, _now: UtcMicros) -> Result<Rights, RecordsError> {
         self.answers()?;
-        Ok(self.rights.lock().unwrap().get(&(user, camera.clone())).copied().unwrap_or_default())
+        Ok(self.rights.lock().expect("no panic").get(&(user, camera.clone())).copied().unwrap_or_default())
     }
 
     fn cameras(&self, user: UserId, _now: UtcMicros) -> Result<Vec<(CameraId, Rights)>, RecordsError> {
         self.answers()?;
-        let rights = self.rights.lock().unwrap();
+        let rights = self.rights.lock().expect("no panic");
         Ok(rights.iter().filter(|((whose, _), _)| *whose == user).map(|((_, id), r)| (id.clone(), *r)).collect())
     }
 
     fn share(&self, link: &TokenHash, now: UtcMicros) -> Result<Option<ShareRow>, RecordsError> {
         self.answers()?;
-        let shares = self.shares.lock().unwrap();
+        let shares = self.shares.lock().expect("no panic");
         Ok(shares.iter().find(|(hash, row)| hash == link && row.expires > now).map(|(_, row)| row.clone()))
     }
 
     fn is_paused(&self, camera: &CameraId) -> Result<bool, RecordsError> {
         self.answers()?;
-        Ok(self.paused.lock().unwrap().contains(camera))
+        Ok(self.paused.lock().expect("no panic").contains(camera))
     }
 }
 
@@ -87,11 +87,11 @@ fn house() -> House {
             expires: NOW.plus(Duration::from_secs(60)),
             kind: SessionKind::Cookie,
         };
-        household.sessions.lock().unwrap().push((token(u8::try_from(n).unwrap()).hash(), row));
+        household.sessions.lock().expect("no panic").push((token(u8::try_from(n).unwrap()).hash(), row));
     }
     let porch = Rights { live: true, history: true, ..Rights::NONE };
-    household.rights.lock().unwrap().insert((UserId(1), camera("porch")), porch);
-    household.rights.lock().unwrap().insert((UserId(2), camera("nursery")), Rights::ALL);
+    household.rights.lock().expect("no panic").insert((UserId(1), camera("porch")), porch);
+    household.rights.lock().expect("no panic").insert((UserId(2), camera("nursery")), Rights::ALL);
     let clock = SimulatedClock::new(NOW);
     let records: Arc<dyn Records> = household.clone();
     House { household, gate: Gate::new(records, clock.clock()), clock }
@@ -175,7 +175,7 @@ fn a_right_taken_away_ends_what_it_began() {
     let anna = gate.who(&token(1)).unwrap();
     let proof = gate.viewable(&anna, &camera("porch"), Right::Live).unwrap();
     let thumbnail = proof.narrow(Thumbnail(camera("porch"))).unwrap();
-    household.rights.lock().unwrap().clear();
+    household.rights.lock().expect("no panic").clear();
     assert_eq!(proof.still_allowed(), Err(Denied::NotYours));
     assert_eq!(thumbnail.still_allowed(), Err(Denied::NotYours));
 }
@@ -185,7 +185,7 @@ fn a_sign_out_ends_what_it_began() {
     let House { gate, household, .. } = house();
     let anna = gate.who(&token(1)).unwrap();
     let proof = gate.viewable(&anna, &camera("porch"), Right::Live).unwrap();
-    household.sessions.lock().unwrap().clear();
+    household.sessions.lock().expect("no panic").clear();
     assert_eq!(proof.still_allowed(), Err(Denied::NotSignedIn));
 }
 
@@ -193,7 +193,7 @@ fn a_sign_out_ends_what_it_began() {
 fn a_token_that_means_somebody_else_now_is_nobody() {
     let House { gate, household, .. } = house();
     let anna = gate.who(&token(1)).unwrap();
-    household.sessions.lock().unwrap()[0].1.user = UserId(2);
+    household.sessions.lock().expect("no panic")[0].1.user = UserId(2);
     assert_eq!(gate.viewable(&anna, &camera("nursery"), Right::Live).unwrap_err(), Denied::NotSignedIn);
     assert_eq!(gate.viewable(&anna, &camera("porch"), Right::Live).unwrap_err(), Denied::NotSignedIn);
 }
@@ -222,7 +222,7 @@ fn what_cannot_be_asked_is_refused() {
 #[test]
 fn every_proof_is_of_the_camera_it_names() {
     let House { gate, household, .. } = house();
-    household.rights.lock().unwrap().insert((UserId(1), camera("garden")), Rights::ALL);
+    household.rights.lock().expect("no panic").insert((UserId(1), camera("garden")), Rights::ALL);
     let anna = gate.who(&token(1)).unwrap();
     for proof in gate.cameras(&anna, Right::History).unwrap() {
         assert_eq!(proof.get(), proof.camera());
@@ -240,17 +240,17 @@ proptest! {
         let names = ["porch", "nursery", "garden"];
         let House { gate, household, .. } = house();
         let viewer = gate.who(&token(1 + asked.0 % 2)).unwrap();
-        household.rights.lock().unwrap().clear();
+        household.rights.lock().expect("no panic").clear();
         for (user, which, [live, history, export, delete]) in rows {
             let rights = Rights { live, history, export, delete };
-            household.rights.lock().unwrap().insert((UserId(user), camera(names[which])), rights);
+            household.rights.lock().expect("no panic").insert((UserId(user), camera(names[which])), rights);
         }
         let (id, right) = (camera(names[asked.1]), Right::ALL[asked.2]);
-        let row = household.rights.lock().unwrap().get(&(viewer.user(), id.clone())).copied().unwrap_or_default();
+        let row = household.rights.lock().expect("no panic").get(&(viewer.user(), id.clone())).copied().unwrap_or_default();
         // The session, the right, and for live pictures whether the camera is paused.
         let questions = if right == Right::Live && row.has(right) { 3 } else { 2 };
         let faulty = faults.iter().take(questions).any(|fails| *fails);
-        *household.failing.lock().unwrap() = faults;
+        *household.failing.lock().expect("no panic") = faults;
         match gate.viewable(&viewer, &id, right) {
             Ok(proof) => prop_assert!(!faulty && row.has(right) && proof.camera() == &id),
             Err(Denied::NotYours) => prop_assert!(!row.has(right)),
