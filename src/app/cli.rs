@@ -253,6 +253,18 @@ pub(crate) enum User {
     },
 }
 
+impl Command {
+    /// What is logged unless `RUST_LOG` says otherwise. Whoever looks at the demo looks for its link: it and its cameras say
+    /// what is wrong and nothing else.
+    pub(crate) fn usual_log(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "warn",
+            Self::FakeCamera(camera) if camera.with_parent => "warn",
+            _ => "warn,hearthwatch=info",
+        }
+    }
+}
+
 impl User {
     /// The installation that it is about.
     pub(crate) fn config(&self) -> &ConfigFile {

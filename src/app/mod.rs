@@ -78,8 +78,7 @@ pub fn main() -> ExitCode {
             Some(probe) => crate::detect::child::probe(probe, only),
         };
     }
-    // Whoever looks at the demo looks for its link.
-    start_logging(if matches!(cli.command, cli::Command::Demo(_)) { "warn" } else { "warn,hearthwatch=info" });
+    start_logging(cli.command.usual_log());
     match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(sentence)) => {
