@@ -17,13 +17,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::camera::session;
 use crate::units::{Clock, Monotonic};
 
-/// How long packets come together: a fraction of the time between two pictures. Those of a TCP connection wait with the camera
+/// How long packets come together: half of the time between two pictures. Those of a TCP connection wait with the camera
 /// where the socket is full; while any come as datagrams, nothing waits.
-const TOGETHER: Duration = Duration::from_millis(20);
+const TOGETHER: Duration = Duration::from_millis(33);
 /// So many times in a row the thread must have run out of work …
 const MANY: usize = 8;
 /// … within this time. One camera never gets there, and its pictures never wait.
 const WITHIN: Duration = Duration::from_millis(200);
+/// For so long it then waits each time, before it counts again: it may have become calm.
+const SPELL: Duration = Duration::from_secs(2);
 
 /// The running thread. It ends when this is dropped.
 pub(crate) struct CommonThread {
@@ -70,17 +72,27 @@ impl CommonThread {
 
 /// When the thread ran out of work. Pure.
 #[derive(Debug, Default)]
-struct Breath(VecDeque<Monotonic>);
+struct Breath {
+    newest: VecDeque<Monotonic>,
+    waits_until: Option<Monotonic>,
+}
 
 impl Breath {
     /// It ran out of work: how long it is to wait before it looks for more, if it is woken so often that waiting pays.
     fn pause(&mut self, now: Monotonic) -> Option<Duration> {
-        if self.0.len() == MANY {
-            self.0.pop_front();
+        if self.waits_until.is_some_and(|until| now < until) {
+            return Some(TOGETHER);
         }
-        self.0.push_back(now);
-        let first = *self.0.front()?;
-        (self.0.len() == MANY && now.since(first) < WITHIN).then_some(TOGETHER)
+        if self.newest.len() == MANY {
+            self.newest.pop_front();
+        }
+        self.newest.push_back(now);
+        let first = *self.newest.front()?;
+        self.waits_until = (self.newest.len() == MANY && now.since(first) < WITHIN).then(|| Monotonic(now.0 + SPELL));
+        self.waits_until.map(|_| {
+            self.newest.clear();
+            TOGETHER
+        })
     }
 }
 
@@ -125,7 +137,17 @@ mod tests {
     #[test]
     fn what_many_cameras_send_comes_together_and_waits_no_longer_than_it_may() {
         let (count, longest) = woken(cameras(32, 66));
-        assert!(count < 600, "woken {count} times for 4,832 pictures");
+        assert!(count < 400, "woken {count} times for 4,832 pictures");
         assert!(longest <= TOGETHER, "{longest:?}");
+    }
+
+    #[test]
+    fn who_is_left_alone_waits_no_more() {
+        let mut moments = cameras(32, 66);
+        moments.retain(|moment| *moment < 5_000);
+        let with_the_others = woken(moments.clone()).0;
+        let alone = (0..150).map(|n| 8_000 + n * 33);
+        let with_one_left = woken(moments.into_iter().chain(alone).collect()).0;
+        assert_eq!(with_one_left - with_the_others, 150, "each picture has its own waking");
     }
 }
