@@ -10,6 +10,10 @@ const formats = {
   full: new Intl.DateTimeFormat(locale, {
     weekday: "long", day: "numeric", month: "long", hour: "numeric", minute: "2-digit", second: "2-digit",
   }),
+  // Days of the recorder, whichever day it is where the reader is.
+  date: new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" }),
+  dated: new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }),
+  short: new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" }),
 };
 
 /** @param {number} seconds */
@@ -26,10 +30,12 @@ export function ago(seconds) {
 export function localise() {
   for (const element of document.querySelectorAll("time[data-show]")) {
     const moment = new Date(element.getAttribute("datetime") ?? "");
-    const show = element.getAttribute("data-show") ?? "";
     if (Number.isNaN(moment.getTime())) continue;
+    const isOfAnotherYear = moment.getUTCFullYear() !== new Date().getFullYear();
+    const said = element.getAttribute("data-show") ?? "";
+    const show = said === "date" && isOfAnotherYear ? "dated" : said;
     if (show === "ago") element.textContent = ago((Date.now() - moment.getTime()) / 1000);
     else if (show in formats) element.textContent = formats[/** @type {keyof typeof formats} */ (show)].format(moment);
-    element.setAttribute("title", moment.toLocaleString(locale));
+    if (said !== "date" && said !== "short") element.setAttribute("title", moment.toLocaleString(locale));
   }
 }

@@ -60,15 +60,21 @@ pub(crate) struct Days {
     /// As `2026-11-21`.
     pub(crate) date: String,
     pub(crate) words: String,
-    pub(crate) before: String,
-    pub(crate) before_words: String,
+    pub(crate) before: Option<Neighbour>,
     /// `None` if that is still to come.
-    pub(crate) after: Option<String>,
-    pub(crate) after_words: String,
+    pub(crate) after: Option<Neighbour>,
     pub(crate) start: f64,
     pub(crate) end: f64,
     /// The moment that was asked for, in Unix seconds; empty if none was.
     pub(crate) at: String,
+}
+
+/// A day beside the one that is shown.
+pub(crate) struct Neighbour {
+    pub(crate) url: String,
+    /// As `2026-11-21`.
+    pub(crate) date: String,
+    pub(crate) words: String,
 }
 
 impl Days {
@@ -85,17 +91,14 @@ impl Days {
             None => date_of(at.unwrap_or(now), &zone),
         };
         let span = span_of(date, &zone).ok_or(Refusal::Bad("there is no such day"))?;
-        let link = |date: Option<Date>| date.map(|date| (address(date), words::short_day(date)));
-        let (before, before_words) = link(date.yesterday().ok()).unwrap_or_default();
-        let after = link(date.tomorrow().ok().filter(|_| span.end() <= now));
+        let neighbour =
+            |date: Date| Neighbour { url: address(date), date: date.to_string(), words: words::short_day(date) };
         let days = Self {
             span,
             date: date.to_string(),
             words: words::day_of_year(date),
-            before,
-            before_words,
-            after: after.as_ref().map(|(url, _)| url.clone()),
-            after_words: after.map(|(_, words)| words).unwrap_or_default(),
+            before: date.yesterday().ok().map(neighbour),
+            after: date.tomorrow().ok().filter(|_| span.end() <= now).map(neighbour),
             start: span.start().as_unix_seconds(),
             end: span.end().as_unix_seconds(),
             at: at.map(|at| at.as_unix_seconds().to_string()).unwrap_or_default(),

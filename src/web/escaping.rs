@@ -11,7 +11,7 @@ use crate::web::calendar::{Calendar, DayOfMonth};
 use crate::web::camera_motion::SaidOnDay;
 use crate::web::cameras::{CameraInWords, CamerasPage, StreamInWords};
 use crate::web::claim::ClaimPage;
-use crate::web::day::{DayPage, Days, GapInWords, Mark};
+use crate::web::day::{DayPage, Days, GapInWords, Mark, Neighbour};
 use crate::web::event::EventPage;
 use crate::web::events::{Choice, DayOfEvents, EventCard, EventsPage, Listed};
 use crate::web::frame::{Alarm, Frame, Place, ViewerName};
@@ -152,15 +152,17 @@ fn choice() -> Choice {
     Choice { name: hostile(), url: hostile(), is_chosen: true }
 }
 
+fn neighbour() -> Neighbour {
+    Neighbour { url: hostile(), date: hostile(), words: hostile() }
+}
+
 fn days() -> Days {
     Days {
         span: crate::units::UtcSpan::starting_at(crate::units::UtcMicros(0), std::time::Duration::from_secs(1)),
         date: hostile(),
         words: hostile(),
-        before: hostile(),
-        before_words: hostile(),
-        after: Some(hostile()),
-        after_words: hostile(),
+        before: Some(neighbour()),
+        after: Some(neighbour()),
         start: 0.0,
         end: 1.0,
         at: hostile(),
